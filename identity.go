@@ -9,6 +9,7 @@ type User struct {
 	IsService bool
 	Admin     bool              // holds the system role admin; the only right of its own until roles exist
 	Nicknames map[string]string // chat identity "adapter:workspace" → user id there
+	Password  string            // bcrypt hash of the user's password in Petrel; empty when the user has none here
 	CreatedAt time.Time
 }
 

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs tests with the services they need: test, race PACKAGES, bench, soak.
+# URLs given in PETREL_TEST_POSTGRES and PETREL_TEST_REDIS are used; otherwise
+# scripts/services.sh starts private servers, which are stopped at the end when
+# this script started them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode=${1:-test}
+shift || true
+
+started=no
+if ! scripts/services.sh status >/dev/null 2>&1; then
+  started=yes
+fi
+scripts/services.sh start
+stop() { if [ "$started" = yes ]; then scripts/services.sh stop; fi; }
+trap stop EXIT
+eval "$(scripts/services.sh env)"
+
+case $mode in
+  test) go test -timeout 15m "$@" ./... ;;
+  race) CGO_ENABLED=1 go test -race -short -timeout 20m "$@" ;;
+  bench) go test -run '^$' -bench . -benchmem -count 1 -timeout 30m ./... ;;
+  soak) PETREL_SOAK=1 go test -run 'Kill' -count 1 -timeout 120m -v ./test/... ;;
+  *) echo "usage: scripts/test.sh test|race|bench|soak [packages]" >&2; exit 2 ;;
+esac

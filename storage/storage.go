@@ -117,6 +117,8 @@ type Start struct {
 	Owner   string
 	Attempt int
 	At      time.Time
+	// Token is the attempt's own credential; it is stored when the start succeeds.
+	Token *petrel.Token
 }
 
 // Finish ends an attempt.

@@ -233,6 +233,20 @@ type Executions interface {
 	PurgeExecutions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
+// Held is a run in the hands of an owner.
+type Held struct {
+	ID      petrel.ID
+	Attempt int
+	Status  petrel.Status
+}
+
+// Holding tells an owner what it holds: after a claim whose answer was lost,
+// and to hear of what was done to its runs from outside.
+type Holding interface {
+	// Held lists the runs an owner holds that have not ended.
+	Held(ctx context.Context, owner string) ([]Held, error)
+}
+
 // Outputs keeps what running actions print.
 type Outputs interface {
 	// AppendOutput stores chunks; those of an attempt that is not the owner's any

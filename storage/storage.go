@@ -178,6 +178,10 @@ type ExecutionFilter struct {
 	IdempotencyKey    string
 
 	Ascending bool // by StartedAt, then id; default newest first
+	// OrderBy is another column to order by (in the direction Ascending says, rows
+	// that share a value by id, oldest first): id, action, status, runner, user,
+	// parent or liveaction. Empty: StartedAt. It excludes AfterID.
+	OrderBy string
 	Limit     int  // 0: no limit
 	Offset    int
 	// AfterID continues behind a row of the same order (keyset); it goes before Offset.

@@ -369,3 +369,5 @@ func ToInt(v Value) (Value, error) {
 	}
 	return nil, TypeErrorf("int() argument must be a string, a bytes-like object or a real number, not %s", quote(TypeName(v)))
 }
+
+func dateTime(d Date) time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }

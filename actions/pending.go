@@ -108,3 +108,10 @@ func SplitWords(line string) ([]string, error) { return nil, nil }
 // ParseLine makes parameters of what follows the action in a chat line: words as for
 // ParseArguments, quoted or JSON values, and `-- rest of the line` as cmd.
 func ParseLine(line string, spec *Spec) (*value.Dict, error) { return value.NewDict(), nil }
+
+// Cast makes a value of the type a parameter's schema names. The error is
+// Python's text.
+func Cast(kind string, v value.Value) (value.Value, error) { return v, nil }
+
+// Datastore is the template variable st2kv for a user.
+func Datastore(ctx context.Context, kv KV, user string) value.Value { return value.NewDict() }

@@ -2,6 +2,8 @@ package schema
 
 import (
 	"errors"
+	"strings"
+	"unicode/utf8"
 
 	"petrel"
 	"petrel/expr/value"
@@ -28,6 +30,35 @@ type Error struct {
 // Error is the message alone, as StackStorm's API answers it.
 func (e *Error) Error() string { return e.Message }
 
+// Text is the whole error over several lines as Python's str() gives it: with
+// the part of the schema and the value at fault.
+func (e *Error) Text() string {
+	what, where := "schema", "instance"
+	if e.Meta {
+		what, where = "metaschema", "schema"
+	}
+	var b strings.Builder
+	b.WriteString(e.Message)
+	b.WriteString("\n\nFailed validating " + value.Quote(e.Keyword) + " in " + what)
+	if n := len(e.SchemaPath); n > 0 {
+		writeIndex(&b, e.SchemaPath[:n-1])
+	}
+	b.WriteString(":\n" + indent(pretty(e.Schema, prettyWidth)))
+	b.WriteString("\n\nOn " + where)
+	writeIndex(&b, e.Path)
+	b.WriteString(":\n" + indent(pretty(e.Instance, prettyWidth)))
+	return b.String()
+}
+
+// Field is the path to the value at fault, joined by dots.
+func (e *Error) Field() string {
+	parts := make([]string, len(e.Path))
+	for i, p := range e.Path {
+		parts[i] = value.KeyText(p)
+	}
+	return strings.Join(parts, ".")
+}
+
 // As lets errors.As find a *petrel.Error of kind Invalid in it.
 func (e *Error) As(target any) bool {
 	t, ok := target.(**petrel.Error)
@@ -44,4 +75,54 @@ func AsError(err error) *Error {
 		return e
 	}
 	return nil
+}
+
+func writeIndex(b *strings.Builder, path []value.Value) {
+	for _, p := range path {
+		b.WriteString("[" + value.Repr(p) + "]")
+	}
+}
+
+func indent(text string) string {
+	lines := strings.Split(text, "\n")
+	return "    " + strings.Join(lines, "\n    ")
+}
+
+// shown is the repr of a value for a message, cut at MaxShown.
+func shown(v value.Value) string { return cut(reprWithin(v)) }
+
+func shownAll(items []value.Value) string {
+	var b strings.Builder
+	for i, item := range items {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if b.Len() > MaxShown {
+			b.WriteString("...")
+			break
+		}
+		b.WriteString(shown(item))
+	}
+	return b.String()
+}
+
+// reprWithin writes no more of a huge value than an error can show.
+func reprWithin(v value.Value) string {
+	b := value.NewBudget(nil, value.Limits{Bytes: 4 << 20, Depth: 2 * MaxDepth})
+	text, err := value.ToRepr(b, v)
+	if err != nil {
+		return "<" + value.TypeName(v) + " too large to be shown>"
+	}
+	return text
+}
+
+func cut(text string) string {
+	if len(text) <= MaxShown {
+		return text
+	}
+	end := MaxShown
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "..."
 }

@@ -1,90 +1,260 @@
 // Package engine runs actions: it takes requests, gives them to workers,
 // streams what they print and stores how they ended. The row in the store is
 // the truth; the queue only wakes, and the feed only tells.
+//
+//	Request ──▶ store ──▶ nudge ──▶ claim ──▶ Prepare ──▶ Start ──▶ Run ──▶ Finish
+//	                        │          ▲        (scheduled)    (running)      (final)
+//	                        └─ lost? ──┘ an idle worker looks by itself
+//
+// What a process owns names its incarnation. A process that was taken for dead
+// kills its work and registers anew, and the store refuses what it still says
+// under the old name.
 package engine
 
 import (
 	"context"
-	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"petrel"
-	"petrel/queue"
 	"petrel/runners"
-	"petrel/storage"
 )
-
-// Config is what an engine is made of. Store, Queue, Feed and Runners are
-// required; the zero of every other field means the default it names.
-type Config struct {
-	Store   storage.Store
-	Queue   queue.Queue
-	Feed    queue.Feed
-	Runners map[string]runners.Runner // by runner name
-
-	NoWork     bool     // this node takes requests and claims nothing
-	Roles      []string // shown in the node's row
-	Version    string   // shown in the node's row
-	Host       string   // default: the machine's name
-	StateDir   string   // the folder whose lock this process holds; empty for none
-	SystemUser string   // the user of requests that name none; default stanley
-	APIURL     string   // what actions are told in ST2_ACTION_API_URL
-	Debug      bool     // what actions are told in ST2_ACTION_DEBUG
-
-	Slots          int           // runs at once; default 100
-	ReservedShare  float64       // share of slots that only the interactive lane may use; default 0.2, negative for none
-	IdlePull       time.Duration // a worker that heard nothing for so long looks by itself; default 1 s
-	Lease          time.Duration // a node that did not renew for so long may be marked dead; default 15 s
-	Renew          time.Duration // between two renewals; default a third of the lease
-	Sweep          time.Duration // between two looks for dead nodes; default 5 s
-	Grace          time.Duration // a drain waits so long for running work; default 300 s
-	KillWait       time.Duration // how long killed work may take to end; default 10 s
-	MaxDepth       int           // of a chain of causes; default 32
-	MaxResultSize  int           // bytes of a result as JSON; default 14 MiB
-	MaxParamSize   int           // bytes of the parameters as JSON; default 8 MiB
-	TokenTTL       time.Duration // of a run's own credential; default 24 h
-	NoStream       bool          // do not store output while it comes
-	ValidateOutput bool          // check results against output schemas
-
-	Now      func() time.Time      // times of record; default time.Now
-	Log      *slog.Logger          // default: discard
-	Registry prometheus.Registerer // nil: metrics are kept and not shown
-}
 
 // Engine requests, runs and ends executions. Make one with New; its methods
 // may be called from any goroutine.
 type Engine struct {
-	cfg Config
+	cfg      Config
+	metrics  *metrics
+	content  *contentCache
+	output   *outputs
+	node     petrel.ID // the same through all incarnations
+	straight []string  // runners without side effects
+
+	// Life is the time in which the node has a lease; taking is the part of
+	// it in which it claims work.
+	life, taking       context.Context
+	endLife, endTaking context.CancelFunc
+	parts              sync.WaitGroup // goroutines of the life
+	takers             sync.WaitGroup // goroutines that start runs
+	work               sync.WaitGroup // runs
+
+	nudges chan nudge
+	freed  chan struct{} // a slot came free
+	soon   chan struct{} // a delayed run was stored
+	hard   chan struct{} // closed: do not wait for running work
+	done   chan struct{} // closed: the engine has stopped
+
+	mu       sync.Mutex
+	phase    phase
+	hardOnce bool
+	tenure   *tenure // nil when the node is not registered
+	runs     map[petrel.ID]*run
+	load     load
+	claiming int // claims under way
+	claims   int // claims ended
+}
+
+type phase int
+
+const (
+	phaseNew phase = iota
+	phaseRunning
+	phaseStopping
+	phaseStopped
+)
+
+// tenure is the time of one incarnation.
+type tenure struct {
+	incarnation string
+	ctx         context.Context
+	end         context.CancelCauseFunc
 }
 
 // New checks the configuration and makes an engine that does not run yet.
 // Request, Cancel, SetStatus and Rerun work before Start and after Stop.
 func New(cfg Config) (*Engine, error) {
-	switch {
-	case cfg.Store == nil:
-		return nil, petrel.Errorf(petrel.Invalid, "engine: Store is required")
-	case cfg.Queue == nil:
-		return nil, petrel.Errorf(petrel.Invalid, "engine: Queue is required")
-	case cfg.Feed == nil:
-		return nil, petrel.Errorf(petrel.Invalid, "engine: Feed is required")
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
 	}
-	return &Engine{cfg: cfg}, nil
+	m, err := newMetrics(cfg.Registry)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:     cfg,
+		metrics: m,
+		content: newContentCache(cfg.Store, cfg.KV),
+		node:    petrel.NewID(cfg.Now()),
+		nudges:  make(chan nudge),
+		freed:   make(chan struct{}, 1),
+		soon:    make(chan struct{}, 1),
+		hard:    make(chan struct{}),
+		done:    make(chan struct{}),
+		runs:    map[petrel.ID]*run{},
+		load:    load{slots: cfg.Slots, reserved: cfg.reserved()},
+	}
+	for name, r := range cfg.Runners {
+		if s, is := r.(runners.Straight); is && s.Straight() {
+			e.straight = append(e.straight, name)
+		}
+	}
+	e.output = newOutputs(e)
+	return e, nil
 }
 
 // Start registers the node and begins to work. It returns when the node is
-// registered; the work goes on until Stop, whatever becomes of ctx.
-func (e *Engine) Start(ctx context.Context) error { return nil }
+// registered; the work goes on until Stop, whatever becomes of ctx. Starting
+// twice is harmless; an engine that was stopped cannot be started again.
+func (e *Engine) Start(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch e.phase {
+	case phaseRunning:
+		return nil
+	case phaseStopping, phaseStopped:
+		return petrel.Errorf(petrel.Conflict, "The engine was stopped and cannot be started again.")
+	}
+	e.life, e.endLife = context.WithCancel(context.Background())
+	e.taking, e.endTaking = context.WithCancel(e.life)
+	t, err := e.register(ctx)
+	if err != nil {
+		e.endLife()
+		return err
+	}
+	e.tenure, e.phase = t, phaseRunning
+	for _, part := range []func(){e.renewing, e.sweeping, e.output.flushing} {
+		e.parts.Go(part)
+	}
+	if !e.cfg.NoWork {
+		e.parts.Go(e.hearing)
+		e.parts.Go(e.watching)
+		e.takers.Go(e.receiving)
+		e.takers.Go(e.dispatching)
+	}
+	e.cfg.Log.Info("The engine works.", "incarnation", t.incarnation, "slots", e.cfg.Slots, "work", !e.cfg.NoWork)
+	return nil
+}
 
 // Stop drains: it takes no more work at once, waits for running work up to
 // the grace time or the end of ctx, ends what is left as abandoned, and
 // retires the node. A second call while the first waits ends the waiting.
-func (e *Engine) Stop(ctx context.Context) error { return nil }
+// Stopping an engine that does not run, or twice, is harmless.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	switch e.phase {
+	case phaseNew:
+		e.phase = phaseStopped
+		close(e.done)
+	case phaseRunning:
+		e.phase = phaseStopping
+		go e.draining()
+	case phaseStopping:
+		e.stopHard()
+	}
+	e.mu.Unlock()
+	select {
+	case <-e.done:
+		return nil
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	e.stopHard()
+	e.mu.Unlock()
+	<-e.done
+	return nil
+}
+
+// stopHard ends the waiting of a drain; the caller holds the lock.
+func (e *Engine) stopHard() {
+	if !e.hardOnce {
+		e.hardOnce = true
+		close(e.hard)
+	}
+}
+
+func (e *Engine) draining() {
+	defer close(e.done)
+	e.endTaking()
+	e.takers.Wait()
+	ended := make(chan struct{})
+	go func() {
+		e.work.Wait()
+		close(ended)
+	}()
+	e.mu.Lock()
+	left := len(e.runs)
+	e.mu.Unlock()
+	e.cfg.Log.Info("The engine takes no more work and waits for what runs.", "running", left, "grace", e.cfg.Grace)
+	grace := time.NewTimer(e.cfg.Grace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-e.hard:
+	case <-grace.C:
+	}
+	e.mu.Lock()
+	t := e.tenure
+	for _, r := range e.runs {
+		r.cancel(runners.ErrShutdown)
+	}
+	left = len(e.runs)
+	e.mu.Unlock()
+	if left > 0 {
+		e.cfg.Log.Warn("The engine ends work that did not end by itself.", "running", left)
+		kill := time.NewTimer(e.cfg.KillWait)
+		defer kill.Stop()
+		select {
+		case <-ended:
+		case <-kill.C:
+			e.cfg.Log.Error("Some work did not end when it was killed; a sweeper will mark it.")
+		}
+	}
+	e.endLife()
+	if t != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := e.cfg.Store.RetireNode(ctx, t.incarnation); err != nil && !petrel.Is(err, petrel.NotOwner) {
+			e.cfg.Log.Warn("The node could not be retired; a sweeper will mark it.", "error", err)
+		}
+		t.end(runners.ErrShutdown)
+	}
+	e.parts.Wait()
+	e.mu.Lock()
+	e.phase = phaseStopped
+	e.tenure = nil
+	e.mu.Unlock()
+	e.cfg.Log.Info("The engine has stopped.")
+}
 
 // Incarnation is what the node is called as an owner. It changes when the
-// node was taken for dead and registered anew; ask for it at each use.
-func (e *Engine) Incarnation() string { return "" }
+// node was taken for dead and registered anew, so ask for it at each use; it
+// is empty while the node is not registered.
+func (e *Engine) Incarnation() string {
+	if t := e.current(); t != nil {
+		return t.incarnation
+	}
+	return ""
+}
+
+// Node is the id of this node, the same through all its incarnations.
+func (e *Engine) Node() petrel.ID { return e.node }
+
+func (e *Engine) current() *tenure {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tenure
+}
 
 // Ready says why the engine cannot take and run work now; nil when it can.
-func (e *Engine) Ready(ctx context.Context) error { return nil }
+func (e *Engine) Ready(ctx context.Context) error {
+	e.mu.Lock()
+	phase, t := e.phase, e.tenure
+	e.mu.Unlock()
+	switch {
+	case phase != phaseRunning:
+		return petrel.Errorf(petrel.Unavailable, "The engine is not running.")
+	case t == nil:
+		return petrel.Errorf(petrel.Unavailable, "The node was taken for dead and is not registered again yet.")
+	}
+	return e.cfg.Store.Ping(ctx)
+}

@@ -75,6 +75,7 @@ type NewExecution struct {
 	Due time.Duration
 	// Event is the chat event this run answers; it is marked done in the same
 	// transaction, and a run for an event that is already done is refused with Conflict.
+	// Several runs of one call may answer the same event (an alias that matches more than once).
 	Event petrel.ID
 	// EventOwner is the incarnation that must own the event (the fence).
 	EventOwner string
@@ -159,6 +160,7 @@ type StatusChange struct {
 type Swept struct {
 	Requeued  []petrel.ID // claimed and not started, or without side effects
 	Abandoned []petrel.ID // started; the outcome is unknown
+	Canceled  []petrel.ID // their cancellation was asked before the node died
 }
 
 // ExecutionFilter selects runs; zero fields do not filter. Lists mean any of.
@@ -182,8 +184,8 @@ type ExecutionFilter struct {
 	// that share a value by id, oldest first): id, action, status, runner, user,
 	// parent or liveaction. Empty: StartedAt. It excludes AfterID.
 	OrderBy string
-	Limit     int  // 0: no limit
-	Offset    int
+	Limit   int // 0: no limit
+	Offset  int
 	// AfterID continues behind a row of the same order (keyset); it goes before Offset.
 	AfterID petrel.ID
 	// OmitResult leaves Result out of the answer (ResultSize stays).
@@ -219,6 +221,9 @@ type Executions interface {
 	Sweep(ctx context.Context, at time.Time, abandoned petrel.JSON, straight []string, limit int) (Swept, error)
 	// Canceling lists the runs an owner holds whose cancellation was asked.
 	Canceling(ctx context.Context, owner string) ([]petrel.ID, error)
+	// Held lists the runs an owner holds that have not ended: it asks after a
+	// claim whose answer was lost, and to hear of what was done from outside.
+	Held(ctx context.Context, owner string) ([]Held, error)
 	// NextDue is how long from now, by the database's clock, the next delayed run
 	// is due; false when none waits.
 	NextDue(ctx context.Context) (time.Duration, bool, error)
@@ -242,13 +247,6 @@ type Held struct {
 	ID      petrel.ID
 	Attempt int
 	Status  petrel.Status
-}
-
-// Holding tells an owner what it holds: after a claim whose answer was lost,
-// and to hear of what was done to its runs from outside.
-type Holding interface {
-	// Held lists the runs an owner holds that have not ended.
-	Held(ctx context.Context, owner string) ([]Held, error)
 }
 
 // Outputs keeps what running actions print.
@@ -389,13 +387,16 @@ type Chats interface {
 	// PutPosts stores new messages; one with a key that exists is left alone and
 	// answered with Existing.
 	PutPosts(ctx context.Context, batch []petrel.Post) []Requested
-	// RevisePost replaces the body: revision + 1, state pending. With final no
-	// further revision is taken (Conflict).
+	// RevisePost replaces the body: revision + 1, state pending; a post that is
+	// being sent stays in state sending, and becomes pending when its sender reports.
+	// With final no further revision is taken (Conflict). Without final the post of a
+	// run that has ended stays stale: the body may have been rendered before the end.
 	RevisePost(ctx context.Context, id petrel.ID, body petrel.JSON, final bool) (petrel.Post, error)
 	// StalePosts are posts whose run changed since their body was rendered.
 	StalePosts(ctx context.Context, limit int) ([]petrel.Post, error)
 	// ClaimPosts gives pending posts to a sender: per channel only one living node
-	// sends at a time, oldest first, those whose NotBefore has passed; state sending.
+	// sends at a time, oldest first, those whose NotBefore has passed; state sending. A post that is
+	// to be tried again holds back the younger ones of its channel until then.
 	ClaimPosts(ctx context.Context, owner string, adapters []string, limit int) ([]petrel.Post, error)
 	// PostSent records what became of one sending of a revision: sent with the
 	// service's id, or to be tried again not before a time, or failed. NotOwner
@@ -407,6 +408,9 @@ type Chats interface {
 	Post(ctx context.Context, id petrel.ID) (petrel.Post, error)
 	// PostList gives the posts of a channel behind an id, oldest first.
 	PostList(ctx context.Context, f PostFilter) ([]petrel.Post, error)
+	// PurgeChats removes events that were done and posts that came to rest before a
+	// time, at most limit of each; it answers how many.
+	PurgeChats(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Sent is the outcome of a sending.

@@ -178,6 +178,10 @@ type Candidate struct {
 	Representation string
 }
 
+// maxSkipped is how many formats may run into the time limit on one line
+// before the line is given up.
+const maxSkipped = 2
+
 // MatchError says why a line means no alias. Its text is StackStorm's.
 type MatchError struct {
 	Command    string
@@ -225,6 +229,9 @@ func (x *Index) match(l *line, candidates func(*search, *line, []int32) []int32)
 			case errors.Is(err, errNoValue):
 			case err != nil:
 				failure.Skipped = append(failure.Skipped, x.skipped(n, err))
+				if len(failure.Skipped) >= maxSkipped {
+					return nil, petrel.Wrap(petrel.Invalid, failure, "Command '%s' takes too long to understand; try it without quotes", shorten(l.original))
+				}
 			case params != nil:
 				if hits = append(hits, n); first == nil {
 					first = params

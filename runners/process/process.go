@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"petrel"
+	"petrel/expr/value"
 	"petrel/runners"
 )
 
@@ -137,6 +138,24 @@ type Result struct {
 	Stderr   Output
 	Answer   Output
 	Strays   int // processes that were left over and were killed
+}
+
+// Truncation tells of the streams that went over the limit, as keys for the
+// execution's context; nil when none did.
+func (r *Result) Truncation() *value.Dict {
+	cut := value.NewDict()
+	for _, s := range []struct {
+		name string
+		out  Output
+	}{{"stdout", r.Stdout}, {"stderr", r.Stderr}} {
+		if s.out.LeftOut > 0 {
+			cut.SetStr(s.name, value.DictOf("bytes", s.out.Total, "left_out", s.out.LeftOut))
+		}
+	}
+	if cut.Len() == 0 {
+		return nil
+	}
+	return value.DictOf("truncated_output", cut)
 }
 
 // StartError is the error of a process that could not be started.

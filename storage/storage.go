@@ -339,6 +339,8 @@ type Identities interface {
 	// LinkChat makes a chat identity stand for a user; one user per identity.
 	LinkChat(ctx context.Context, c petrel.ChatIdentity, user string) error
 	UnlinkChat(ctx context.Context, c petrel.ChatIdentity) error
+	// ChatIdentities lists the identities that stand for a user, in order.
+	ChatIdentities(ctx context.Context, user string) ([]petrel.ChatIdentity, error)
 	// ChatUser is the user a chat identity stands for. NotFound.
 	ChatUser(ctx context.Context, c petrel.ChatIdentity) (petrel.User, error)
 

@@ -1,0 +1,319 @@
+package relational
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"petrel"
+	"petrel/storage"
+	"petrel/storage/rows"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// moving is the moving part of a run as a change finds it.
+type moving struct {
+	status        petrel.Status
+	owner         string
+	attempt       int
+	runner        string
+	host          string
+	pid           int
+	revision      int64
+	log           string
+	due           int64
+	storedContext []byte // read only when it is to be merged
+}
+
+func readMoving(ctx context.Context, q Query, id petrel.ID, withContext bool) (moving, bool, error) {
+	var m moving
+	var status string
+	found, err := one(ctx, q, []any{&status, &m.owner, &m.attempt, &m.runner, &m.host, &m.pid, &m.revision, &m.log, &m.due},
+		`select status, owner, attempt, runner, host, pid, revision, log, due from live where id = $1`+q.Lock(), searchable(string(id)))
+	if err != nil || !found {
+		return m, found, err
+	}
+	m.status = petrel.Status(status)
+	if withContext {
+		if _, err := one(ctx, q, []any{&m.storedContext}, `select context from execution where id = $1`, string(id)); err != nil {
+			return m, false, err
+		}
+	}
+	return m, true, nil
+}
+
+// outcome is what becomes of a run.
+type outcome struct {
+	status  petrel.Status
+	at      time.Time
+	result  petrel.JSON // nil keeps what is there
+	measure bool        // ResultSize is the result's
+	merge   petrel.JSON
+	prefix  string // of the log, before the entry of the status; stands in moving.log already
+}
+
+// merged is the context with the outcome's keys, as a column's value; nil keeps what is there.
+func (o outcome) merged(stored []byte) (any, error) {
+	if len(o.merge) == 0 {
+		return nil, nil
+	}
+	before, err := rows.Unpack(stored)
+	if err != nil {
+		return nil, err
+	}
+	after, err := rows.MergeObject(before, o.merge)
+	if err != nil {
+		return nil, &petrel.Error{Kind: petrel.Invalid, Field: "context", Message: "The context cannot be merged: " + err.Error() + "."}
+	}
+	return packed(after), nil
+}
+
+func (o outcome) check() error {
+	var c rows.Check
+	c.That(o.status.Valid(), "status", "'%s' is not a status", searchable(string(o.status)))
+	c.Value("result", o.result, rows.MaxUserValue)
+	c.Value("context", o.merge, rows.MaxUserValue)
+	return c.Err()
+}
+
+// settle changes the status of a run whose moving part was read and locked.
+// A final status ends the moving part; the update holds only while the record
+// is not final, so that a final status never changes.
+func settle(ctx context.Context, q Query, id petrel.ID, m moving, o outcome) error {
+	merged, err := o.merged(m.storedContext)
+	if err != nil {
+		return err
+	}
+	log := rows.LogText(o.status, o.at)
+	size := any(nil)
+	if o.measure && o.result != nil {
+		size = int64(len(o.result))
+	}
+	if o.status.Final() {
+		n, err := q.Exec(ctx, `update execution set status = $2, ended_at = $3, log = $4, attempt = $5, host = $6, pid = $7, revision = $8,
+			result = coalesce($9, result), result_size = coalesce($10, result_size), context = coalesce($11, context)
+			where id = $1 and status is null`,
+			string(id), string(o.status), rows.Micros(o.at), m.log+log, m.attempt, m.host, m.pid, m.revision+1, packed(o.result), size, merged)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return conflict(id, "Execution %s is final.", id)
+		}
+		if _, err := q.Exec(ctx, `delete from live where id = $1`, string(id)); err != nil {
+			return err
+		}
+		if _, err := q.Exec(ctx, `delete from token where execution_id = $1 and execution_id <> ''`, string(id)); err != nil {
+			return err
+		}
+		return staleAll(ctx, q, id)
+	}
+	owner, due := m.owner, m.due
+	switch o.status {
+	case petrel.StatusPending, petrel.StatusPaused: // it waits for something else than a worker
+		owner, due = "", rows.Never
+	case petrel.StatusRequested, petrel.StatusDelayed: // it waits for a worker
+		owner = ""
+		if due == rows.Never {
+			due = 0
+		}
+	}
+	_, err = q.Exec(ctx, `update live set status = $2, log = log || $3, owner = $4, due = $5, revision = revision + 1 where id = $1`,
+		string(id), string(o.status), o.prefix+log, owner, due)
+	if err != nil {
+		return err
+	}
+	if o.result != nil || merged != nil {
+		_, err := q.Exec(ctx, `update execution set result = coalesce($2, result), result_size = coalesce($3, result_size), context = coalesce($4, context)
+			where id = $1 and status is null`, string(id), packed(o.result), size, merged)
+		if err != nil {
+			return err
+		}
+	}
+	return staleAll(ctx, q, id)
+}
+
+// staleAll marks the posts that show a run to be rendered again.
+func staleAll(ctx context.Context, q Query, id petrel.ID) error {
+	_, err := q.Exec(ctx, `update post set stale = $2 where execution_id = $1 and execution_id <> '' and not final and not stale`, string(id), true)
+	return err
+}
+
+// Finish ends attempts.
+func (s Store) Finish(ctx context.Context, batch []storage.Finish) []error {
+	return s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error {
+		f := batch[i]
+		o := outcome{status: f.Status, at: f.At, result: f.Result, measure: true, merge: f.MergeContext}
+		if err := CheckFinish(f); err != nil {
+			return err
+		}
+		m, found, err := readMoving(ctx, q, f.ID, len(f.MergeContext) > 0)
+		if err != nil {
+			return err
+		}
+		if !found || m.owner != f.Owner || m.attempt != f.Attempt || m.owner == "" {
+			return NotOwner(f.ID, f.Owner, f.Attempt)
+		}
+		if m.status == petrel.StatusScheduled {
+			// It ended while it was prepared; its history shows that it was taken up.
+			m.status, m.log = petrel.StatusRunning, m.log+rows.LogText(petrel.StatusRunning, f.At)
+			o.prefix = rows.LogText(petrel.StatusRunning, f.At)
+		}
+		if !m.status.CanBecome(f.Status) {
+			return IllegalStep(f.ID, m.status, f.Status)
+		}
+		if !f.Status.Final() {
+			if _, err := q.Exec(ctx, `delete from token where execution_id = $1 and execution_id <> ''`, string(f.ID)); err != nil {
+				return err
+			}
+		}
+		return settle(ctx, q, f.ID, m, o)
+	})
+}
+
+// CheckFinish says what is wrong with an ending before the store is asked.
+func CheckFinish(f storage.Finish) error {
+	var c rows.Check
+	c.ID("id", f.ID)
+	c.That(f.Status.Final() || f.Status == petrel.StatusPending || f.Status == petrel.StatusPaused, "status",
+		"an attempt cannot end as '%s'", searchable(string(f.Status)))
+	if c.Err() != nil {
+		return c.Err()
+	}
+	return outcome{status: f.Status, result: f.Result, merge: f.MergeContext}.check()
+}
+
+// IllegalStep is the answer to a change of status that the table of statuses does not have.
+func IllegalStep(id petrel.ID, from, to petrel.Status) error {
+	return conflict(id, "Execution %s is %s and cannot become %s.", id, from, to)
+}
+
+// Cancel asks for the end of a run.
+func (s Store) Cancel(ctx context.Context, c storage.Cancel) (petrel.Execution, string, error) {
+	var after petrel.Execution
+	var tell string
+	if !c.ID.Valid() {
+		return after, "", notFound("Execution with id '%s' not found.", searchable(string(c.ID)))
+	}
+	by, err := rows.Marshal("cancelled_by", map[string]string{"cancelled_by": c.By})
+	if err != nil {
+		return after, "", err
+	}
+	err = s.Write(ctx, Rest, func(ctx context.Context, q Query) (err error) {
+		tell = ""
+		m, found, err := readMoving(ctx, q, c.ID, true)
+		if err != nil {
+			return err
+		}
+		if !found {
+			after, err = s.execution(ctx, q, c.ID)
+			if err == nil && after.Status != petrel.StatusCanceled {
+				err = conflict(c.ID, "Execution %s is %s and cannot be canceled.", c.ID, after.Status)
+			}
+			return err
+		}
+		switch {
+		case m.status == petrel.StatusCanceling: // asked before; who owns it is told again
+			tell = m.owner
+		case !m.status.Cancelable():
+			return conflict(c.ID, "Execution %s is %s and cannot be canceled.", c.ID, m.status)
+		default:
+			next := petrel.StatusCanceling
+			if m.owner == "" || m.status == petrel.StatusScheduled {
+				next = petrel.StatusCanceled // nothing runs
+			} else {
+				tell = m.owner
+			}
+			if err := settle(ctx, q, c.ID, m, outcome{status: next, at: c.At, result: c.Result, merge: by}); err != nil {
+				return err
+			}
+		}
+		if err := audit(ctx, q, c.Audit); err != nil {
+			return err
+		}
+		after, err = s.execution(ctx, q, c.ID)
+		return err
+	})
+	return after, tell, err
+}
+
+// SetStatus changes a status from outside.
+func (s Store) SetStatus(ctx context.Context, c storage.StatusChange) (petrel.Execution, error) {
+	var after petrel.Execution
+	o := outcome{status: c.Status, at: c.At, result: c.Result, measure: true, merge: c.MergeContext}
+	if err := o.check(); err != nil {
+		return after, err
+	}
+	if !c.ID.Valid() {
+		return after, notFound("Execution with id '%s' not found.", searchable(string(c.ID)))
+	}
+	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) (err error) {
+		m, found, err := readMoving(ctx, q, c.ID, len(c.MergeContext) > 0)
+		if err != nil {
+			return err
+		}
+		if !found {
+			x, err := s.execution(ctx, q, c.ID)
+			if err == nil {
+				err = IllegalStep(c.ID, x.Status, c.Status)
+			}
+			return err
+		}
+		if len(c.From) > 0 && !slices.Contains(c.From, m.status) || !m.status.CanBecome(c.Status) {
+			return IllegalStep(c.ID, m.status, c.Status)
+		}
+		if err := settle(ctx, q, c.ID, m, o); err != nil {
+			return err
+		}
+		if err := audit(ctx, q, c.Audit); err != nil {
+			return err
+		}
+		after, err = s.execution(ctx, q, c.ID)
+		return err
+	})
+	return after, err
+}
+
+// Sweep takes the runs of nodes that are marked dead away from them.
+func (s Store) Sweep(ctx context.Context, at time.Time, abandoned petrel.JSON, straight []string, limit int) (storage.Swept, error) {
+	var swept storage.Swept
+	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) error {
+		swept = storage.Swept{}
+		ids, err := texts[petrel.ID](ctx, q, `select l.id from live l join node n on n.incarnation = l.owner where n.dead order by l.id limit $1`, limit)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			m, found, err := readMoving(ctx, q, id, false)
+			if err != nil {
+				return err
+			}
+			if !found || m.owner == "" {
+				continue
+			}
+			if err := notDead(ctx, q, m.owner); err == nil { // claimed again in between
+				continue
+			} else if !petrel.Is(err, petrel.NotOwner) {
+				return err
+			}
+			o := outcome{status: petrel.StatusAbandoned, at: at, result: abandoned, measure: true}
+			switch {
+			case m.status == petrel.StatusScheduled, m.status == petrel.StatusRunning && slices.Contains(straight, m.runner):
+				o = outcome{status: petrel.StatusRequested, at: at}
+				swept.Requeued = append(swept.Requeued, id)
+			case m.status == petrel.StatusCanceling:
+				o = outcome{status: petrel.StatusCanceled, at: at}
+				swept.Canceled = append(swept.Canceled, id)
+			default:
+				swept.Abandoned = append(swept.Abandoned, id)
+			}
+			if err := settle(ctx, q, id, m, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return swept, err
+}

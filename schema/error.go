@@ -20,6 +20,9 @@ type Error struct {
 	// and list indexes (int64).
 	Path       []value.Value
 	SchemaPath []value.Value
+	// Where leads to the value at fault from the root of what was checked. Path
+	// starts below the last anyOf or oneOf, as jsonschema shows it.
+	Where []value.Value
 	// Instance is the value at fault, Schema the schema it was held against.
 	Instance value.Value
 	Schema   value.Value

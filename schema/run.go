@@ -44,20 +44,24 @@ type fault struct {
 	path, schemaPath []value.Value
 	instance, schema value.Value
 	context          *fault // the pick of the faults below an anyOf or oneOf
+	where            []value.Value
 }
 
 // deepest follows the context of anyOf and oneOf down.
 func (f *fault) deepest() *fault {
+	where := f.path
 	for f.context != nil {
 		f = f.context
+		where = append(where[:len(where):len(where)], f.path...)
 	}
+	f.where = where
 	return f
 }
 
 func (f *fault) error() *Error {
 	return &Error{
 		Message: f.message(), Keyword: f.keyword, Path: f.path, SchemaPath: f.schemaPath,
-		Instance: f.instance, Schema: f.schema,
+		Instance: f.instance, Schema: f.schema, Where: f.where,
 	}
 }
 

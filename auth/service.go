@@ -56,6 +56,8 @@ type Config struct {
 	HtpasswdFile string
 	// TokenTTL is the default and the greatest life of a token; 24 h.
 	TokenTTL time.Duration
+	// ServiceTokenTTL is the life of the token of a run that is given no other end; 24 h.
+	ServiceTokenTTL time.Duration
 	// SystemUser is who rules, timers and callers without authentication act as; "stanley".
 	SystemUser string
 	// Enforced is rbac.enable; see Rights.
@@ -107,6 +109,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.TokenTTL < time.Second {
 		return nil, fmt.Errorf("auth.token_ttl is %v, it must be at least a second", cfg.TokenTTL)
+	}
+	if cfg.ServiceTokenTTL == 0 {
+		cfg.ServiceTokenTTL = 24 * time.Hour
 	}
 	if cfg.SystemUser == "" {
 		cfg.SystemUser = "stanley"

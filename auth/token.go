@@ -125,7 +125,7 @@ func (s *Service) impersonated(ctx context.Context, r TokenRequest) (string, err
 // environment as ST2_ACTION_AUTH_TOKEN.
 func (s *Service) NewExecutionToken(execution petrel.ID, user string, ttl time.Duration) (petrel.Token, string) {
 	if ttl <= 0 {
-		ttl = s.cfg.TokenTTL
+		ttl = s.cfg.ServiceTokenTTL
 	}
 	token, text := s.newToken(user, ttl)
 	token.Service = true

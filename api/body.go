@@ -1,0 +1,289 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"petrel"
+	"petrel/expr/value"
+	"petrel/schema"
+)
+
+// maxBodyDepth is how deep JSON in a request may be nested.
+const maxBodyDepth = 64
+
+// read gives the whole body, within the limit.
+func (c *call) read() ([]byte, error) {
+	limit := c.a.cfg.MaxBody
+	if c.r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return nil, faultf(http.StatusUnsupportedMediaType, "A request body with Content-Encoding is not taken; send it as it is.")
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge(limit)
+	case err != nil:
+		return nil, petrel.Wrap(petrel.Invalid, err, "Failed to parse request body: it ended too early or came too slowly")
+	}
+	return text, nil
+}
+
+func tooLarge(limit int64) error {
+	return petrel.Errorf(petrel.TooLarge, "The request body is larger than the limit of %d bytes.", limit)
+}
+
+// body reads the request's body by its content type and checks it against
+// schemas, in their order; defaults of each are filled in before it is
+// checked. An absent JSON body counts as {}. Doubled keys are refused where
+// strict is set. st2: st2common/st2common/router.py
+func (c *call) body(strict bool, schemas ...*schema.Schema) (*value.Dict, error) {
+	v, err := c.decode(strict)
+	if err != nil {
+		return nil, err
+	}
+	return checked(v, schemas...)
+}
+
+// decode reads the request's body without a look at what it says.
+func (c *call) decode(strict bool) (value.Value, error) {
+	text, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return decodeBody(c.r.Header.Get("Content-Type"), text, strict)
+}
+
+// checked fills defaults in and gives the object if it fits all schemas.
+func checked(v value.Value, schemas ...*schema.Schema) (*value.Dict, error) {
+	for _, s := range schemas {
+		v = s.FillDefaults(v)
+		if err := s.First(v); err != nil {
+			return nil, err
+		}
+	}
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return nil, petrel.Errorf(petrel.Invalid, "%s is not of type 'object'", cutText(value.Repr(v)))
+	}
+	return d, nil
+}
+
+// decodeBody reads a body by its content type. The type is compared as it is
+// written, parameters do not count.
+func decodeBody(contentType string, text []byte, strict bool) (value.Value, error) {
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.TrimSpace(kind)
+	if kind == "" {
+		kind = "application/json"
+	}
+	if kind == "application/json" && len(text) == 0 {
+		return value.NewDict(), nil
+	}
+	unreadable := func(err error) error {
+		return petrel.Errorf(petrel.Invalid, "Failed to parse request body: %s", cutText(err.Error()))
+	}
+	if !utf8.Valid(text) {
+		return nil, unreadable(errors.New("it is not valid UTF-8"))
+	}
+	switch kind {
+	case "application/json":
+		if err := checkDepth(text); err != nil {
+			return nil, unreadable(err)
+		}
+		if strict {
+			if err := checkKeys(text); err != nil {
+				return nil, unreadable(err)
+			}
+		}
+		v, err := value.FromJSON(text)
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		if field := nulIn(v, ""); field != "" {
+			return nil, unreadable(fmt.Errorf("%s holds a NUL character", field))
+		}
+		return v, nil
+	case "text/plain":
+		return string(text), nil
+	case "application/x-www-form-urlencoded", "multipart/form-data":
+		form, err := url.ParseQuery(string(text))
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		d := value.NewDict()
+		for name, all := range form {
+			items := value.NewList()
+			for _, one := range all {
+				items.Append(one)
+			}
+			d.SetStr(name, items)
+		}
+		return d, nil
+	}
+	return nil, unreadable(fmt.Errorf("Unsupported Content-Type: \"%s\"", cutText(kind)))
+}
+
+// checkDepth counts brackets outside of strings before anything walks the
+// document.
+func checkDepth(text []byte) error {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case quoted && ch == '\\':
+			i++
+		case ch == '"':
+			quoted = !quoted
+		case quoted:
+		case ch == '{' || ch == '[':
+			if depth++; depth > maxBodyDepth {
+				return fmt.Errorf("it is nested deeper than %d levels", maxBodyDepth)
+			}
+		case ch == '}' || ch == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// checkKeys refuses an object that has a key twice: which of the two counts
+// is not the same everywhere, and that must not decide about rights.
+func checkKeys(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	var stack []map[string]bool // nil for a list
+	key := false                // the next string is a key
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return nil // the parser proper tells what is wrong
+		}
+		switch t := token.(type) {
+		case json.Delim:
+			switch t {
+			case '{':
+				stack = append(stack, map[string]bool{})
+			case '[':
+				stack = append(stack, nil)
+			default:
+				stack = stack[:len(stack)-1]
+			}
+			key = len(stack) > 0 && stack[len(stack)-1] != nil
+			continue
+		case string:
+			if key {
+				seen := stack[len(stack)-1]
+				if seen[t] {
+					return fmt.Errorf("the key %q stands twice in one object", cutText(t))
+				}
+				seen[t] = true
+				key = false
+				continue
+			}
+		}
+		key = len(stack) > 0 && stack[len(stack)-1] != nil
+	}
+}
+
+// nulIn names the place of a NUL character, which neither Postgres nor a
+// process' arguments can hold; empty when there is none.
+func nulIn(v value.Value, at string) string {
+	name := func(key string) string {
+		if at == "" {
+			return key
+		}
+		return at + "." + key
+	}
+	switch x := v.(type) {
+	case string:
+		if strings.ContainsRune(x, 0) {
+			if at == "" {
+				return "the body"
+			}
+			return at
+		}
+	case *value.Dict:
+		for k, item := range x.All() {
+			key, _ := k.(string)
+			if strings.ContainsRune(key, 0) {
+				return name("a key")
+			}
+			if field := nulIn(item, name(key)); field != "" {
+				return field
+			}
+		}
+	case *value.List:
+		for i, item := range x.Items {
+			if field := nulIn(item, name(fmt.Sprint(i))); field != "" {
+				return field
+			}
+		}
+	}
+	return ""
+}
+
+// cutText bounds text from outside that is shown in a message.
+func cutText(text string) string {
+	const limit = 200
+	runes := 0
+	for i := range text {
+		if runes++; runes > limit {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// textOf is a member that is text; empty when it is absent or something else.
+func textOf(d *value.Dict, key string) string {
+	v, _ := d.GetStr(key)
+	s, _ := value.AsString(v)
+	return s
+}
+
+// boolOf is a member that is true or false.
+func boolOf(d *value.Dict, key string, absent bool) bool {
+	v, ok := d.GetStr(key)
+	if b, isBool := v.(bool); ok && isBool {
+		return b
+	}
+	return absent
+}
+
+// objectOf is a member that is an object; nil when it is absent.
+func objectOf(d *value.Dict, key string) *value.Dict {
+	v, _ := d.GetStr(key)
+	o, _ := v.(*value.Dict)
+	return o
+}
+
+// textsOf is a member that is a list of texts.
+func textsOf(d *value.Dict, key string) []string {
+	v, _ := d.GetStr(key)
+	items, _ := value.IsSequence(v)
+	var out []string
+	for _, item := range items {
+		if s, ok := value.AsString(item); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// fieldJSON is a member as JSON text; nil when it is absent or null.
+func fieldJSON(d *value.Dict, key string) (petrel.JSON, error) {
+	v, _ := d.GetStr(key)
+	return jsonOf(v)
+}

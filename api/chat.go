@@ -1,0 +1,78 @@
+package api
+
+import (
+	"net/http"
+
+	"petrel"
+	"petrel/aliases"
+	"petrel/expr/value"
+)
+
+// chat hands a request to the chat handlers, with the caller in its context.
+// Paths begin at /chat/ there.
+func (a *API) chat(c *call) error {
+	r := c.r.Clone(c.ctx())
+	r.URL.Path = "/chat/" + c.path["path"]
+	r.URL.RawPath = ""
+	if r.Method != http.MethodGet {
+		r.Body = http.MaxBytesReader(c.w, r.Body, a.cfg.MaxBody)
+	}
+	c.status = http.StatusOK
+	a.cfg.Chat.ServeHTTP(c.w, r)
+	return nil
+}
+
+// chatResult serves GET chat/results/{execution_id}: what is said in a chat
+// about an execution that ended, by the alias it was started with.
+func (a *API) chatResult(c *call) error {
+	x, _, err := c.execution("execution_view", false)
+	if err != nil {
+		return err
+	}
+	shape, err := a.executionShape(x, !a.cfg.ShowSecrets)
+	if err != nil {
+		return err
+	}
+	text, err := appendJSON(nil, shape)
+	if err != nil {
+		return err
+	}
+	alias, shown, err := c.aliasOf(x)
+	if err != nil {
+		return err
+	}
+	if alias != nil && !aliases.Result(alias).Enabled {
+		return c.json(http.StatusOK, object{{"enabled", false}})
+	}
+	said := aliases.Finished(c.ctx(), alias, dictOf(text), shown)
+	out := object{{"enabled", said.Enabled}, {"message", said.Message}}
+	if said.Extra != nil {
+		out.add("extra", said.Extra)
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// aliasOf is the alias a run was started with; nil when there is none, or it
+// is gone.
+func (c *call) aliasOf(x petrel.Execution) (*petrel.Alias, *value.Dict, error) {
+	started := dictOf(x.Context)
+	if started == nil {
+		return nil, nil, nil
+	}
+	ref := objectOf(started, "action_alias_ref")
+	if ref == nil {
+		return nil, nil, nil
+	}
+	alias, err := c.a.cfg.Store.Alias(c.ctx(), textOf(ref, "id"))
+	if petrel.Is(err, petrel.NotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := appendJSON(nil, aliasShape(alias))
+	if err != nil {
+		return nil, nil, err
+	}
+	return &alias, dictOf(text), nil
+}

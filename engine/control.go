@@ -20,33 +20,39 @@ func (e *Engine) Cancel(ctx context.Context, id petrel.ID, by string, force bool
 	if err != nil {
 		return petrel.Execution{}, petrel.Wrap(petrel.Invalid, err, "The user's name cannot be written as JSON.")
 	}
-	x, owner, err := e.cfg.Store.Cancel(ctx, storage.Cancel{ID: id, By: by, At: e.now(), Result: result, Audit: audit})
+	at := e.now()
+	x, owner, err := e.cfg.Store.Cancel(ctx, storage.Cancel{ID: id, By: by, At: at, Result: result, Audit: audit})
 	if petrel.Is(err, petrel.Conflict) {
 		x, look := e.cfg.Store.Execution(ctx, id)
 		if look != nil {
 			return x, look
 		}
-		if force && x.Status == petrel.StatusCanceling {
-			e.tellOwner(ctx, id, x.Owner)
-			return x, nil
-		}
-		return x, petrel.Errorf(petrel.Conflict, "Action cannot be canceled. State = %s.", x.Status)
+		return x, cannotCancel(x)
 	}
 	if err != nil {
 		return x, err
 	}
-	if len(x.Log) > 0 && x.Log[len(x.Log)-1].Status == x.Status {
-		e.tell(ctx, "update", id, x.Revision, x.Status)
-	}
 	if owner != "" {
 		e.tellOwner(ctx, id, owner)
 	}
+	if last := len(x.Log) - 1; last < 0 || !x.Log[last].At.Equal(at) {
+		// It was canceled or canceling before.
+		if x.Status == petrel.StatusCanceling && !force {
+			return x, cannotCancel(x)
+		}
+		return x, nil
+	}
+	e.tell(ctx, "update", id, x.Revision, x.Status)
 	if x.Status.Final() {
 		e.endLocal(id, runners.ErrCanceled)
 		e.posts(ctx, id)
 	}
 	e.cfg.Log.Info("An execution was canceled.", "execution", id, "by", by, "status", x.Status)
 	return x, nil
+}
+
+func cannotCancel(x petrel.Execution) error {
+	return petrel.Errorf(petrel.Conflict, "Action cannot be canceled. State = %s.", x.Status)
 }
 
 // tellOwner makes the owner look at a run of its own.

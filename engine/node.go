@@ -12,7 +12,7 @@ import (
 )
 
 // abandoned is the result of runs whose owner died while they ran.
-var abandoned = failure("The worker that ran the action died; whether the action took effect is not known.", "sweep")
+var abandoned = failuref("The worker that ran the action died; whether the action took effect is not known.")
 
 // sweepLimit is how many runs one call takes away from the dead.
 const sweepLimit = 500

@@ -132,10 +132,14 @@ func (o *outputs) put(r *run, p *printed, stream, data string) {
 		if part.text.Len() == 0 {
 			part.since = time.Now()
 		}
-		for part.text.Len()+len(line) > outputChunk {
-			cut := max(0, outputChunk-part.text.Len())
+		const room = outputChunk - 1 // for the end of the line
+		for part.text.Len()+len(line) > room {
+			cut := max(0, room-part.text.Len())
 			for cut > 0 && !utf8.RuneStart(line[cut]) {
 				cut--
+			}
+			if cut == 0 && part.text.Len() == 0 {
+				cut = room // No valid text has so long a character.
 			}
 			part.text.WriteString(line[:cut])
 			line = line[cut:]

@@ -190,7 +190,7 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 		live = given
 		x.Status, x.EndedAt = petrel.StatusFailed, at
 		x.Log = []petrel.LogEntry{{At: at, Status: petrel.StatusRequested}, {At: at, Status: petrel.StatusFailed}}
-		x.Result = failure(bad.Message, "render parameters")
+		x.Result = failure(bad)
 	case bad != nil:
 		return x, nil, fieldError(bad.Parameter, "%s", bad.Message)
 	case err != nil:
@@ -227,9 +227,8 @@ func (e *Engine) runnable(ctx context.Context, ref petrel.Ref) (petrel.Action, p
 		return action, none, fieldError("action", "RunnerType %s is not found.", action.RunnerType)
 	case err != nil:
 		return action, none, err
-	case !runner.Enabled:
-		return action, none, fieldError("action", "Runner \"%s\" has been disabled by the administrator.", runner.Name)
 	}
+	// A runner that is switched off refuses in its Prepare, as in StackStorm.
 	return action, runner, nil
 }
 

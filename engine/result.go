@@ -6,18 +6,23 @@ import (
 
 	"petrel"
 	"petrel/expr/value"
+	"petrel/runners"
 )
 
-// failure is the result of a run that could not be run: StackStorm's shape of
-// an error. Where a Python traceback would stand, it says at which step of the
-// engine it happened.
-func failure(text, step string) petrel.JSON {
-	raw, err := value.ToJSON(value.DictOf("error", text, "traceback", "petrel engine: "+step+": "+text), value.CompactJSON)
-	if err != nil {
-		// Text is always writable; this keeps the shape should that ever change.
+// failure is the result of a run that could not be run: the error's text for
+// the person, in StackStorm's shape.
+func failure(err error) petrel.JSON {
+	raw, bad := value.ToJSON(runners.Failed(err).Result, value.CompactJSON)
+	if bad != nil {
+		// Texts are always writable; this keeps the shape should that ever change.
 		return petrel.JSON(`{"error":"The error cannot be written as JSON.","traceback":""}`)
 	}
 	return raw
+}
+
+// failuref is failure with a text of the engine's own.
+func failuref(format string, args ...any) petrel.JSON {
+	return failure(petrel.Errorf(petrel.Internal, format, args...))
 }
 
 func tooLarge(what string, size, limit int) string {

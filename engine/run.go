@@ -64,7 +64,7 @@ func (r *run) work() {
 			r.leave()
 			return
 		}
-		r.finish(ending{status: petrel.StatusFailed, reason: endOwn}, failure(err.Error(), "prepare"), nil)
+		r.finish(ending{status: petrel.StatusFailed, reason: endOwn}, failure(err), nil)
 		return
 	}
 	if !r.straight && !r.start() {
@@ -221,7 +221,7 @@ func (r *run) start() bool {
 	e := r.e
 	if hook.Enabled {
 		if err := hook.Fire(hook.BeforeExecStart); err != nil {
-			r.finish(ending{status: petrel.StatusFailed, reason: endOwn}, failure(err.Error(), "start"), nil)
+			r.finish(ending{status: petrel.StatusFailed, reason: endOwn}, failure(err), nil)
 			return false
 		}
 	}
@@ -277,7 +277,7 @@ func (r *run) run(runner runners.Runner, job *runners.Job) (out runners.Outcome)
 	var err error
 	defer func() {
 		if err != nil {
-			out = runners.Outcome{Status: petrel.StatusFailed, Result: value.DictOf("error", err.Error(), "traceback", "petrel engine: run: "+err.Error())}
+			out = runners.Failed(err)
 		}
 	}()
 	defer r.recovered("run", &err)
@@ -349,11 +349,11 @@ func (r *run) result(end ending, out runners.Outcome) (petrel.JSON, petrel.Statu
 	case end.status == "" || end.keep:
 		return nil, end.status
 	case end.reason == endShutdown:
-		return failure("The worker was stopped while the action ran; whether it took effect is not known.", "stop"), end.status
+		return failuref("The worker was stopped while the action ran; whether it took effect is not known."), end.status
 	case end.reason == endNonsense:
-		return failure(fmt.Sprintf("The runner \"%s\" ended with the status %q.", r.x.Runner.Name, out.Status), "end"), end.status
+		return failuref("The runner \"%s\" ended with the status %q.", r.x.Runner.Name, out.Status), end.status
 	case end.reason == endTimeout && out.Result == nil:
-		return failure("The action did not end within its timeout and was killed.", "timeout"), end.status
+		return failuref("The action did not end within its timeout and was killed."), end.status
 	}
 	result, status := decoded(out.Result), end.status
 	if e.cfg.ValidateOutput && status == petrel.StatusSucceeded {
@@ -361,7 +361,7 @@ func (r *run) result(end ending, out runners.Outcome) (petrel.JSON, petrel.Statu
 	}
 	raw, err := encodeResult(result, e.cfg.MaxResultSize)
 	if err != nil {
-		return failure(err.Error(), "result"), petrel.StatusFailed
+		return failure(err), petrel.StatusFailed
 	}
 	return raw, status
 }
@@ -402,7 +402,7 @@ func (r *run) finish(end ending, result, merge petrel.JSON) {
 				return
 			}
 			f.Status, f.MergeContext = petrel.StatusFailed, nil
-			f.Result = failure("The result cannot be stored: "+petrel.Message(err), "result")
+			f.Result = failuref("The result cannot be stored: %s", petrel.Message(err))
 			continue
 		case petrel.Unavailable:
 		default:

@@ -52,3 +52,11 @@ func (e *Engine) posts(ctx context.Context, id petrel.ID) {
 	e.nudge(ctx, queue.TopicPosts, id)
 	e.feed(ctx, queue.Event{Kind: "post", Op: "update", ID: id, At: e.now()})
 }
+
+// Announcer puts announcements on a feed.
+type Announcer struct{ Feed queue.Feed }
+
+// Announce tells everybody who listens to the route.
+func (a Announcer) Announce(ctx context.Context, route string, payload petrel.JSON) error {
+	return a.Feed.Tell(ctx, queue.Event{Kind: "announcement", Op: "create", Route: route, Payload: payload, At: time.Now().UTC()})
+}

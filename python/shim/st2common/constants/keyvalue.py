@@ -1,0 +1,8 @@
+"""Scopes of the datastore."""
+
+SYSTEM_SCOPE = "system"
+USER_SCOPE = "user"
+FULL_SYSTEM_SCOPE = "st2kv.system"
+FULL_USER_SCOPE = "st2kv.user"
+ALLOWED_SCOPES = [SYSTEM_SCOPE, USER_SCOPE, FULL_SYSTEM_SCOPE, FULL_USER_SCOPE]
+DATASTORE_KEY_SEPARATOR = ":"

@@ -19,6 +19,7 @@ type Request struct {
 	Action     petrel.Ref
 	Parameters *value.Dict // as given; may hold templates; nil for none
 	Context    *value.Dict // beside user and pack, which the engine sets; nil for none
+	Literal    bool        // templates in Parameters stay text: they are the words of a chat line
 	User       string      // default: the system user; a parent's user wins
 	Notify     petrel.JSON // nil: the action's
 	Callback   petrel.JSON
@@ -179,9 +180,15 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 	if err != nil {
 		return x, nil, err
 	}
-	live, err := actions.Live(ctx, actions.Input{
+	in := actions.Input{
 		Runner: runner, Action: action, Given: given, Context: within, Config: config, KV: e.cfg.KV, User: user,
-	})
+	}
+	var live *value.Dict
+	if r.Literal {
+		live, err = actions.Plain(in)
+	} else {
+		live, err = actions.Live(ctx, in)
+	}
 	var refusal error
 	var bad *actions.Error
 	switch {
@@ -192,7 +199,8 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 		x.Log = []petrel.LogEntry{{At: at, Status: petrel.StatusRequested}, {At: at, Status: petrel.StatusFailed}}
 		x.Result = failure(bad)
 	case bad != nil:
-		return x, nil, fieldError(bad.Parameter, "%s", bad.Message)
+		// The schema error beneath is kept: the API shows its long form for chat lines.
+		return x, nil, &petrel.Error{Kind: petrel.Invalid, Field: bad.Parameter, Message: bad.Message, Err: bad}
 	case err != nil:
 		return x, nil, err
 	}

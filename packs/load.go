@@ -130,9 +130,13 @@ func (l *loader) belongs(file string, doc *yamldoc.Document, dict *value.Dict) b
 // document reads a YAML file and takes it into the hash.
 func (l *loader) document(file string) (*yamldoc.Document, error) {
 	if l.left <= 0 {
-		return nil, fmt.Errorf("the pack's metadata is over the limit of %d bytes", l.limits.MetadataBytes)
+		return nil, l.overall()
 	}
 	text, err := readFile(l.root, file, min(l.limits.FileBytes, l.left))
+	var over errTooLarge
+	if errors.As(err, &over) && l.left < l.limits.FileBytes {
+		l.left, err = 0, l.overall()
+	}
 	if err != nil {
 		fmt.Fprintf(l.sum, "%s\x00!%v\x00", file, err)
 		return nil, err
@@ -141,6 +145,10 @@ func (l *loader) document(file string) (*yamldoc.Document, error) {
 	fmt.Fprintf(l.sum, "%s\x00%d\x00", file, len(text))
 	l.sum.Write(text)
 	return yamldoc.Load(file, text, yamldoc.Limits{Bytes: l.limits.FileBytes})
+}
+
+func (l *loader) overall() error {
+	return fmt.Errorf("the pack's metadata is over the limit of %d bytes", l.limits.MetadataBytes)
 }
 
 // validate checks a file's content against a schema of package metadata.
@@ -152,7 +160,11 @@ func (l *loader) validate(file string, doc *yamldoc.Document, kind metadata.Kind
 	at := doc.At()
 	if e := schema.AsError(err); e != nil {
 		at = place(doc, e)
-		l.problem(file, at, "%s%s", within(e.Path), cutLong(e.Message))
+		if m := quotedKey.FindStringSubmatch(e.Message); m != nil && strings.Contains(e.Message, "does not match any of the regexes") {
+			l.problem(file, at, `Parameter name "%s" is invalid. Valid characters for parameter name are [a-zA-Z0-9_].`, cut(m[1]))
+			return false
+		}
+		l.problem(file, at, "%s%s", within(e), cutLong(e.Message))
 		return false
 	}
 	l.problem(file, at, "%s", cutLong(err.Error()))
@@ -163,8 +175,8 @@ var quotedKey = regexp.MustCompile(`^(?:Additional properties are not allowed \(
 
 // place finds what a schema error is about: the value, or the key that is too much.
 func place(doc *yamldoc.Document, e *schema.Error) yamldoc.Position {
-	path := make([]any, 0, len(e.Path))
-	for _, step := range e.Path {
+	path := make([]any, 0, len(e.Where))
+	for _, step := range e.Where {
 		switch s := step.(type) {
 		case int64:
 			path = append(path, int(s))
@@ -178,8 +190,13 @@ func place(doc *yamldoc.Document, e *schema.Error) yamldoc.Position {
 	return doc.At(path...)
 }
 
-// within names the field an error is about, when it is inside one.
-func within(path []value.Value) string {
+// within names the field an error is about, when it is inside one and the message
+// does not say it.
+func within(e *schema.Error) string {
+	path := e.Where
+	if e.Keyword == "required" && len(path) > 0 {
+		path = path[:len(path)-1]
+	}
 	if len(path) == 0 {
 		return ""
 	}

@@ -74,7 +74,7 @@ func (l *loader) manifest() error {
 	}
 	if err := metadata.Schema(metadata.Pack).Validate(dict); err != nil {
 		if e := schema.AsError(err); e != nil {
-			return refuse(place(doc, e), within(e.Path)+cutLong(e.Message))
+			return refuse(place(doc, e), within(e)+cutLong(e.Message))
 		}
 		return refuse(doc.At(), cutLong(err.Error()))
 	}
@@ -167,10 +167,10 @@ func (l *loader) configSchema() {
 			l.problem(configSchemaFile, doc.At(), "%s", cutLong(err.Error()))
 			return
 		}
-		if len(e.Path) > 0 {
-			e.Path = e.Path[1:] // below attributes, which is the file itself
+		if len(e.Where) > 0 {
+			e.Where = e.Where[1:] // below attributes, which is the file itself
 		}
-		l.problem(configSchemaFile, place(doc, e), "%s%s", within(e.Path), cutLong(e.Message))
+		l.problem(configSchemaFile, place(doc, e), "%s%s", within(e), cutLong(e.Message))
 		return
 	}
 	text, err := value.ToJSON(dict, value.CompactJSON)

@@ -3,7 +3,7 @@
 #
 #   services.sh start    start what is not given and not up yet
 #   services.sh env      print "export …" lines for: eval "$(scripts/services.sh env)"
-#   services.sh status   say what there is
+#   services.sh status   say what there is; fails when something is missing
 #   services.sh stop     stop what start started, and remove its data
 #
 # For each service: a URL already in PETREL_TEST_POSTGRES or PETREL_TEST_REDIS is
@@ -323,6 +323,7 @@ env)
 	done
 	;;
 status)
+	missing=0
 	for service in postgres redis; do
 		if found=$(url $service); then
 			how=given
@@ -332,11 +333,14 @@ status)
 			postgres-local) postgres_up || up=" (not running)" ;;
 			redis-local) redis_up || up=" (not running)" ;;
 			esac
+			[ -z "$up" ] || missing=1
 			echo "$service: $how, $(printf '%s' "$found" | sed 's#://\([^:@/]*\):[^@]*@#://\1:…@#')$up"
 		else
 			echo "$service: not up"
+			missing=1
 		fi
 	done
+	exit $missing
 	;;
 stop)
 	[ -d "$state" ] && [ -f "$state/.petrel-services" ] || exit 0

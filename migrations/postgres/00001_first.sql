@@ -15,6 +15,14 @@ create table ping (
 );
 insert into ping values (1, 0);
 
+-- One row for each transaction that writes, made with a key of the writer, so that
+-- it can learn what became of a commit whose answer was lost.
+create table receipt (
+    id text collate "C" primary key,
+    at bigint not null
+);
+create index receipt_at on receipt (at);
+
 -- Copies of actions and runner types as they were when a run was requested, by
 -- content hash. used: the newest run that refers to it, give or take an hour.
 create table doc (

@@ -37,7 +37,7 @@ func putEvent(ctx context.Context, q Query, e petrel.ChatEvent) (petrel.ID, bool
 		return "", false, err
 	}
 	if e.State != petrel.ChatEventNew && e.State != petrel.ChatEventDone {
-		return "", false, rows.Invalid("state", "'%s' is not a state of a chat event", searchable(string(e.State)))
+		return "", false, rows.Invalid("state", "'%s' is not a state of a chat event", Searchable(string(e.State)))
 	}
 	now, err := q.Now(ctx)
 	if err != nil {
@@ -142,21 +142,21 @@ func (s Store) ClaimChatEvents(ctx context.Context, owner string, ids []petrel.I
 // closeEvent marks an event done for its owner.
 func closeEvent(ctx context.Context, q Query, id petrel.ID, owner, outcome string) error {
 	n, err := q.Exec(ctx, `update chat_event set state = 'done', outcome = $3 where id = $1 and owner = $2 and state = 'new'`,
-		searchable(string(id)), searchable(owner), rows.ShortText(outcome))
+		Searchable(string(id)), Searchable(owner), rows.ShortText(outcome))
 	if err != nil || n > 0 {
 		return err
 	}
 	var state, of string
-	found, err := one(ctx, q, []any{&state, &of}, `select state, owner from chat_event where id = $1`, searchable(string(id)))
+	found, err := one(ctx, q, []any{&state, &of}, `select state, owner from chat_event where id = $1`, Searchable(string(id)))
 	switch {
 	case err != nil:
 		return err
 	case !found:
-		return notFound("The chat event %s cannot be found.", searchable(string(id)))
+		return notFound("The chat event %s cannot be found.", Searchable(string(id)))
 	case state == string(petrel.ChatEventDone):
 		return conflict(id, "The chat event %s was handled already.", id)
 	}
-	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The chat event " + string(id) + " is no longer owned by " + searchable(owner) + "."}
+	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The chat event " + string(id) + " is no longer owned by " + Searchable(owner) + "."}
 }
 
 // FinishChatEvent marks an event done without a run.
@@ -179,7 +179,7 @@ func (s Store) FinishChatEvent(ctx context.Context, id petrel.ID, owner, outcome
 
 // ChatEvent is one event.
 func (s Store) ChatEvent(ctx context.Context, id petrel.ID) (petrel.ChatEvent, error) {
-	return get(ctx, s.Admin, scanEvent, `select `+eventColumns+` from chat_event where id = $1`, "chat event", searchable(string(id)))
+	return get(ctx, s.Admin, scanEvent, `select `+eventColumns+` from chat_event where id = $1`, "chat event", Searchable(string(id)))
 }
 
 // PurgeChats removes events that were done and posts that came to rest before a time.

@@ -256,27 +256,29 @@ func ClaimedStatus(c storage.Claim, runner string) (petrel.Status, string) {
 
 // Start commits "running" before the first side effect.
 func (s Store) Start(ctx context.Context, batch []storage.Start) []error {
-	return s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error {
-		b := batch[i]
-		if b.Token != nil {
-			if err := checkToken(*b.Token); err != nil {
-				return err
-			}
-		}
-		n, err := q.Exec(ctx, `update live set status = 'running', log = log || $4, revision = revision + 1
-			where id = $1 and owner = $2 and attempt = $3 and status = 'scheduled'`,
-			searchable(string(b.ID)), searchable(b.Owner), b.Attempt, rows.LogText(petrel.StatusRunning, b.At))
-		if err == nil && n == 0 {
-			return NotOwner(b.ID, b.Owner, b.Attempt)
-		}
-		if err != nil || b.Token == nil {
+	return s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error { return StartOne(ctx, q, batch[i]) })
+}
+
+// StartOne starts one attempt.
+func StartOne(ctx context.Context, q Query, b storage.Start) error {
+	if b.Token != nil {
+		if err := CheckToken(*b.Token); err != nil {
 			return err
 		}
-		return createToken(ctx, q, *b.Token)
-	})
+	}
+	n, err := q.Exec(ctx, `update live set status = 'running', log = log || $4, revision = revision + 1
+			where id = $1 and owner = $2 and attempt = $3 and status = 'scheduled'`,
+		Searchable(string(b.ID)), Searchable(b.Owner), b.Attempt, rows.LogText(petrel.StatusRunning, b.At))
+	if err == nil && n == 0 {
+		return NotOwner(b.ID, b.Owner, b.Attempt)
+	}
+	if err != nil || b.Token == nil {
+		return err
+	}
+	return createToken(ctx, q, *b.Token)
 }
 
 // NotOwner is the answer of the fence.
 func NotOwner(id petrel.ID, owner string, attempt int) error {
-	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "Attempt " + itoa(attempt) + " of execution " + searchable(string(id)) + " is no longer owned by " + searchable(owner) + "."}
+	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "Attempt " + itoa(attempt) + " of execution " + Searchable(string(id)) + " is no longer owned by " + Searchable(owner) + "."}
 }

@@ -27,7 +27,7 @@ func (s Store) Request(ctx context.Context, batch []storage.NewExecution) []stor
 		if i == 0 {
 			clear(events)
 		}
-		id, existing, err := s.request(ctx, q, batch[i], prepared[i], events)
+		id, existing, err := s.RequestOne(ctx, q, batch[i], prepared[i], events)
 		if err == nil {
 			out[i].ID, out[i].Existing = id, existing
 			if batch[i].Event != "" && !existing {
@@ -71,7 +71,7 @@ func Prepare(n storage.NewExecution) (*NewRow, error) {
 		}
 	}
 	if n.Token != nil {
-		if err := checkToken(*n.Token); err != nil {
+		if err := CheckToken(*n.Token); err != nil {
 			return nil, err
 		}
 	}
@@ -110,8 +110,9 @@ const executionInsert = `insert into execution (id, liveaction_id, action_ref, a
 	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, '', 0, 1)
 	on conflict do nothing`
 
-// request stores one run with all that belongs to it.
-func (s Store) request(ctx context.Context, q Query, n storage.NewExecution, row *NewRow, events map[petrel.ID]string) (petrel.ID, bool, error) {
+// RequestOne stores one run with all that belongs to it. events are those the
+// same call has marked done already, and for whom.
+func (s Store) RequestOne(ctx context.Context, q Query, n storage.NewExecution, row *NewRow, events map[petrel.ID]string) (petrel.ID, bool, error) {
 	x := n.Execution
 	if x.IdempotencyKey != "" {
 		var id string
@@ -304,7 +305,7 @@ func (s Store) complete(ctx context.Context, q Query, found []executionRow) ([]p
 func (s Store) Execution(ctx context.Context, id petrel.ID) (petrel.Execution, error) {
 	var x petrel.Execution
 	if !id.Valid() {
-		return x, notFound("Execution with id '%s' not found.", searchable(string(id)))
+		return x, notFound("Execution with id '%s' not found.", Searchable(string(id)))
 	}
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {
 		x, err = s.execution(ctx, q, id)
@@ -328,7 +329,7 @@ func (s Store) execution(ctx context.Context, q Query, id petrel.ID) (petrel.Exe
 func (s Store) Canceling(ctx context.Context, owner string) ([]petrel.ID, error) {
 	var ids []petrel.ID
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {
-		ids, err = texts[petrel.ID](ctx, q, `select id from live where owner = $1 and status = 'canceling' order by id`, searchable(owner))
+		ids, err = texts[petrel.ID](ctx, q, `select id from live where owner = $1 and status = 'canceling' order by id`, Searchable(owner))
 		return err
 	})
 	return ids, err
@@ -346,7 +347,7 @@ func (s Store) Held(ctx context.Context, owner string) ([]storage.Held, error) {
 			h.ID, h.Status = petrel.ID(id), petrel.Status(status)
 			all = append(all, h)
 			return err
-		}, `select id, attempt, status from live where owner = $1 and owner <> '' order by id`, searchable(owner))
+		}, `select id, attempt, status from live where owner = $1 and owner <> '' order by id`, Searchable(owner))
 	})
 	return all, err
 }

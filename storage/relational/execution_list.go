@@ -61,7 +61,7 @@ func (w *where) filter(f storage.ExecutionFilter) {
 		w.add("e.workflow_execution = %s and e.workflow_execution <> ''", string(f.WorkflowExecution))
 	}
 	if f.IdempotencyKey != "" {
-		w.add("e.idempotency_key = %s", searchable(f.IdempotencyKey))
+		w.add("e.idempotency_key = %s", Searchable(f.IdempotencyKey))
 	}
 }
 
@@ -92,7 +92,7 @@ func (s Store) ExecutionList(ctx context.Context, f storage.ExecutionFilter) ([]
 		if f.OrderBy != "" {
 			column, known := orderColumns[f.OrderBy]
 			if !known {
-				return rows.Invalid("order_by", "executions cannot be ordered by '%s'", searchable(f.OrderBy))
+				return rows.Invalid("order_by", "executions cannot be ordered by '%s'", Searchable(f.OrderBy))
 			}
 			order = " order by " + column
 			if !f.Ascending {
@@ -101,7 +101,7 @@ func (s Store) ExecutionList(ctx context.Context, f storage.ExecutionFilter) ([]
 			order += ", e.id"
 		}
 		if f.AfterID != "" {
-			w.add("(e.started_at, e.id) "+past+" (select a.started_at, a.id from execution a where a.id = %s)", searchable(string(f.AfterID)))
+			w.add("(e.started_at, e.id) "+past+" (select a.started_at, a.id from execution a where a.id = %s)", Searchable(string(f.AfterID)))
 			offset = 0
 		}
 		tail := w.sql() + order + w.page(f.Limit, offset)
@@ -130,7 +130,7 @@ func (s Store) ExecutionValues(ctx context.Context, column string) ([]string, er
 	case "status":
 		sql = `select status from execution where status is not null union select status from live order by 1`
 	default:
-		return nil, rows.Invalid("column", "executions have no column '%s' to list; the columns are action, status, runner, user", searchable(column))
+		return nil, rows.Invalid("column", "executions have no column '%s' to list; the columns are action, status, runner, user", Searchable(column))
 	}
 	var all []string
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {

@@ -13,29 +13,40 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// moving is the moving part of a run as a change finds it.
-type moving struct {
-	status        petrel.Status
-	owner         string
-	attempt       int
-	runner        string
-	host          string
-	pid           int
-	revision      int64
-	log           string
-	due           int64
+// Moving is the moving part of a run as a change finds it.
+type Moving struct {
+	Status        petrel.Status
+	Owner         string
+	Attempt       int
+	Runner        string
+	Host          string
+	PID           int
+	Revision      int64
+	Log           string
+	Due           int64
 	storedContext []byte // read only when it is to be merged
 }
 
-func readMoving(ctx context.Context, q Query, id petrel.ID, withContext bool) (moving, bool, error) {
-	var m moving
-	var status string
-	found, err := one(ctx, q, []any{&status, &m.owner, &m.attempt, &m.runner, &m.host, &m.pid, &m.revision, &m.log, &m.due},
-		`select status, owner, attempt, runner, host, pid, revision, log, due from live where id = $1`+q.Lock(), searchable(string(id)))
+// ReadMoving reads and locks the moving parts of runs, in the order of their ids.
+func ReadMoving(ctx context.Context, q Query, ids []string) (map[petrel.ID]Moving, error) {
+	all := make(map[petrel.ID]Moving, len(ids))
+	err := each(ctx, q, func(scan func(...any) error) error {
+		var m Moving
+		var id, status string
+		err := scan(&id, &status, &m.Owner, &m.Attempt, &m.Runner, &m.Host, &m.PID, &m.Revision, &m.Log, &m.Due)
+		m.Status = petrel.Status(status)
+		all[petrel.ID(id)] = m
+		return err
+	}, `select id, status, owner, attempt, runner, host, pid, revision, log, due from live where `+q.In("id", 1)+` order by id`+q.Lock(), q.List(ids))
+	return all, err
+}
+
+func readMoving(ctx context.Context, q Query, id petrel.ID, withContext bool) (Moving, bool, error) {
+	all, err := ReadMoving(ctx, q, []string{Searchable(string(id))})
+	m, found := all[id]
 	if err != nil || !found {
-		return m, found, err
+		return m, false, err
 	}
-	m.status = petrel.Status(status)
 	if withContext {
 		if _, err := one(ctx, q, []any{&m.storedContext}, `select context from execution where id = $1`, string(id)); err != nil {
 			return m, false, err
@@ -51,7 +62,7 @@ type outcome struct {
 	result  petrel.JSON // nil keeps what is there
 	measure bool        // ResultSize is the result's
 	merge   petrel.JSON
-	prefix  string // of the log, before the entry of the status; stands in moving.log already
+	prefix  string // of the log, before the entry of the status; stands in Moving.Log already
 }
 
 // merged is the context with the outcome's keys, as a column's value; nil keeps what is there.
@@ -72,7 +83,7 @@ func (o outcome) merged(stored []byte) (any, error) {
 
 func (o outcome) check() error {
 	var c rows.Check
-	c.That(o.status.Valid(), "status", "'%s' is not a status", searchable(string(o.status)))
+	c.That(o.status.Valid(), "status", "'%s' is not a status", Searchable(string(o.status)))
 	c.Value("result", o.result, rows.MaxUserValue)
 	c.Value("context", o.merge, rows.MaxUserValue)
 	return c.Err()
@@ -81,7 +92,7 @@ func (o outcome) check() error {
 // settle changes the status of a run whose moving part was read and locked.
 // A final status ends the moving part; the update holds only while the record
 // is not final, so that a final status never changes.
-func settle(ctx context.Context, q Query, id petrel.ID, m moving, o outcome) error {
+func settle(ctx context.Context, q Query, id petrel.ID, m Moving, o outcome) error {
 	merged, err := o.merged(m.storedContext)
 	if err != nil {
 		return err
@@ -95,7 +106,7 @@ func settle(ctx context.Context, q Query, id petrel.ID, m moving, o outcome) err
 		n, err := q.Exec(ctx, `update execution set status = $2, ended_at = $3, log = $4, attempt = $5, host = $6, pid = $7, revision = $8,
 			result = coalesce($9, result), result_size = coalesce($10, result_size), context = coalesce($11, context)
 			where id = $1 and status is null`,
-			string(id), string(o.status), rows.Micros(o.at), m.log+log, m.attempt, m.host, m.pid, m.revision+1, packed(o.result), size, merged)
+			string(id), string(o.status), rows.Micros(o.at), m.Log+log, m.Attempt, m.Host, m.PID, m.Revision+1, packed(o.result), size, merged)
 		if err != nil {
 			return err
 		}
@@ -110,7 +121,7 @@ func settle(ctx context.Context, q Query, id petrel.ID, m moving, o outcome) err
 		}
 		return staleAll(ctx, q, id)
 	}
-	owner, due := m.owner, m.due
+	owner, due := m.Owner, m.Due
 	switch o.status {
 	case petrel.StatusPending, petrel.StatusPaused: // it waits for something else than a worker
 		owner, due = "", rows.Never
@@ -143,34 +154,50 @@ func staleAll(ctx context.Context, q Query, id petrel.ID) error {
 
 // Finish ends attempts.
 func (s Store) Finish(ctx context.Context, batch []storage.Finish) []error {
-	return s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error {
-		f := batch[i]
-		o := outcome{status: f.Status, at: f.At, result: f.Result, measure: true, merge: f.MergeContext}
-		if err := CheckFinish(f); err != nil {
+	return s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error { return FinishOne(ctx, q, batch[i]) })
+}
+
+// FinishOne ends one attempt.
+func FinishOne(ctx context.Context, q Query, f storage.Finish) error {
+	if err := CheckFinish(f); err != nil {
+		return err
+	}
+	m, found, err := readMoving(ctx, q, f.ID, len(f.MergeContext) > 0)
+	if err != nil {
+		return err
+	}
+	live := map[petrel.ID]Moving{}
+	if found {
+		live[f.ID] = m
+	}
+	m, prefix, err := MayFinish(f, live)
+	if err != nil {
+		return err
+	}
+	m.Log += prefix
+	if !f.Status.Final() {
+		if _, err := q.Exec(ctx, `delete from token where execution_id = $1 and execution_id <> ''`, string(f.ID)); err != nil {
 			return err
 		}
-		m, found, err := readMoving(ctx, q, f.ID, len(f.MergeContext) > 0)
-		if err != nil {
-			return err
-		}
-		if !found || m.owner != f.Owner || m.attempt != f.Attempt || m.owner == "" {
-			return NotOwner(f.ID, f.Owner, f.Attempt)
-		}
-		if m.status == petrel.StatusScheduled {
-			// It ended while it was prepared; its history shows that it was taken up.
-			m.status, m.log = petrel.StatusRunning, m.log+rows.LogText(petrel.StatusRunning, f.At)
-			o.prefix = rows.LogText(petrel.StatusRunning, f.At)
-		}
-		if !m.status.CanBecome(f.Status) {
-			return IllegalStep(f.ID, m.status, f.Status)
-		}
-		if !f.Status.Final() {
-			if _, err := q.Exec(ctx, `delete from token where execution_id = $1 and execution_id <> ''`, string(f.ID)); err != nil {
-				return err
-			}
-		}
-		return settle(ctx, q, f.ID, m, o)
-	})
+	}
+	return settle(ctx, q, f.ID, m, outcome{status: f.Status, at: f.At, result: f.Result, measure: true, merge: f.MergeContext, prefix: prefix})
+}
+
+// MayFinish is the fence of Finish: the attempt must be the owner's and may
+// take the step. prefix goes into the log before the step: a run that ended
+// while it was prepared shows that it was taken up.
+func MayFinish(f storage.Finish, live map[petrel.ID]Moving) (m Moving, prefix string, err error) {
+	m, found := live[f.ID]
+	if !found || m.Owner != f.Owner || m.Attempt != f.Attempt || m.Owner == "" {
+		return m, "", NotOwner(f.ID, f.Owner, f.Attempt)
+	}
+	if m.Status == petrel.StatusScheduled {
+		m.Status, prefix = petrel.StatusRunning, rows.LogText(petrel.StatusRunning, f.At)
+	}
+	if !m.Status.CanBecome(f.Status) {
+		return m, "", IllegalStep(f.ID, m.Status, f.Status)
+	}
+	return m, prefix, nil
 }
 
 // CheckFinish says what is wrong with an ending before the store is asked.
@@ -178,7 +205,7 @@ func CheckFinish(f storage.Finish) error {
 	var c rows.Check
 	c.ID("id", f.ID)
 	c.That(f.Status.Final() || f.Status == petrel.StatusPending || f.Status == petrel.StatusPaused, "status",
-		"an attempt cannot end as '%s'", searchable(string(f.Status)))
+		"an attempt cannot end as '%s'", Searchable(string(f.Status)))
 	if c.Err() != nil {
 		return c.Err()
 	}
@@ -195,7 +222,7 @@ func (s Store) Cancel(ctx context.Context, c storage.Cancel) (petrel.Execution, 
 	var after petrel.Execution
 	var tell string
 	if !c.ID.Valid() {
-		return after, "", notFound("Execution with id '%s' not found.", searchable(string(c.ID)))
+		return after, "", notFound("Execution with id '%s' not found.", Searchable(string(c.ID)))
 	}
 	by, err := rows.Marshal("cancelled_by", map[string]string{"cancelled_by": c.By})
 	if err != nil {
@@ -215,16 +242,16 @@ func (s Store) Cancel(ctx context.Context, c storage.Cancel) (petrel.Execution, 
 			return err
 		}
 		switch {
-		case m.status == petrel.StatusCanceling: // asked before; who owns it is told again
-			tell = m.owner
-		case !m.status.Cancelable():
-			return conflict(c.ID, "Execution %s is %s and cannot be canceled.", c.ID, m.status)
+		case m.Status == petrel.StatusCanceling: // asked before; who owns it is told again
+			tell = m.Owner
+		case !m.Status.Cancelable():
+			return conflict(c.ID, "Execution %s is %s and cannot be canceled.", c.ID, m.Status)
 		default:
 			next := petrel.StatusCanceling
-			if m.owner == "" || m.status == petrel.StatusScheduled {
+			if m.Owner == "" || m.Status == petrel.StatusScheduled {
 				next = petrel.StatusCanceled // nothing runs
 			} else {
-				tell = m.owner
+				tell = m.Owner
 			}
 			if err := settle(ctx, q, c.ID, m, outcome{status: next, at: c.At, result: c.Result, merge: by}); err != nil {
 				return err
@@ -247,7 +274,7 @@ func (s Store) SetStatus(ctx context.Context, c storage.StatusChange) (petrel.Ex
 		return after, err
 	}
 	if !c.ID.Valid() {
-		return after, notFound("Execution with id '%s' not found.", searchable(string(c.ID)))
+		return after, notFound("Execution with id '%s' not found.", Searchable(string(c.ID)))
 	}
 	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) (err error) {
 		m, found, err := readMoving(ctx, q, c.ID, len(c.MergeContext) > 0)
@@ -261,8 +288,8 @@ func (s Store) SetStatus(ctx context.Context, c storage.StatusChange) (petrel.Ex
 			}
 			return err
 		}
-		if len(c.From) > 0 && !slices.Contains(c.From, m.status) || !m.status.CanBecome(c.Status) {
-			return IllegalStep(c.ID, m.status, c.Status)
+		if len(c.From) > 0 && !slices.Contains(c.From, m.Status) || !m.Status.CanBecome(c.Status) {
+			return IllegalStep(c.ID, m.Status, c.Status)
 		}
 		if err := settle(ctx, q, c.ID, m, o); err != nil {
 			return err
@@ -290,20 +317,20 @@ func (s Store) Sweep(ctx context.Context, at time.Time, abandoned petrel.JSON, s
 			if err != nil {
 				return err
 			}
-			if !found || m.owner == "" {
+			if !found || m.Owner == "" {
 				continue
 			}
-			if err := notDead(ctx, q, m.owner); err == nil { // claimed again in between
+			if err := notDead(ctx, q, m.Owner); err == nil { // claimed again in between
 				continue
 			} else if !petrel.Is(err, petrel.NotOwner) {
 				return err
 			}
 			o := outcome{status: petrel.StatusAbandoned, at: at, result: abandoned, measure: true}
 			switch {
-			case m.status == petrel.StatusScheduled, m.status == petrel.StatusRunning && slices.Contains(straight, m.runner):
+			case m.Status == petrel.StatusScheduled, m.Status == petrel.StatusRunning && slices.Contains(straight, m.Runner):
 				o = outcome{status: petrel.StatusRequested, at: at}
 				swept.Requeued = append(swept.Requeued, id)
-			case m.status == petrel.StatusCanceling:
+			case m.Status == petrel.StatusCanceling:
 				o = outcome{status: petrel.StatusCanceled, at: at}
 				swept.Canceled = append(swept.Canceled, id)
 			default:

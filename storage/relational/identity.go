@@ -113,19 +113,19 @@ func (a Admin) users(ctx context.Context, cond string, args ...any) ([]petrel.Us
 
 // User is a user by name.
 func (a Admin) User(ctx context.Context, name string) (petrel.User, error) {
-	all, err := a.users(ctx, `where name = $1`, searchable(name))
+	all, err := a.users(ctx, `where name = $1`, Searchable(name))
 	if err != nil {
 		return petrel.User{}, err
 	}
 	if len(all) == 0 {
-		return petrel.User{}, notFound("The user '%s' cannot be found.", searchable(name))
+		return petrel.User{}, notFound("The user '%s' cannot be found.", Searchable(name))
 	}
 	return all[0], nil
 }
 
-// searchable makes a text that cannot be a key, because no column holds it,
+// Searchable makes a text that cannot be a key, because no column holds it,
 // into one that no row has either.
-func searchable(text string) string {
+func Searchable(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }
 
@@ -139,12 +139,12 @@ func (a Admin) LinkChat(ctx context.Context, c petrel.ChatIdentity, user string)
 	}
 	return a.change(ctx, func(ctx context.Context, q Query) error {
 		var id string
-		found, err := one(ctx, q, []any{&id}, `select id from account where name = $1`, searchable(user))
+		found, err := one(ctx, q, []any{&id}, `select id from account where name = $1`, Searchable(user))
 		if err != nil {
 			return err
 		}
 		if !found {
-			return notFound("The user '%s' cannot be found.", searchable(user))
+			return notFound("The user '%s' cannot be found.", Searchable(user))
 		}
 		_, err = q.Exec(ctx, `insert into chat_link (adapter, workspace, chat_user, user_name) values ($1, $2, $3, $4)
 			on conflict (adapter, workspace, chat_user) do update set user_name = excluded.user_name`, c.Adapter, c.Workspace, c.User, user)
@@ -192,12 +192,13 @@ func (a Admin) ChatIdentities(ctx context.Context, user string) ([]petrel.ChatId
 			err := scan(&i.Adapter, &i.Workspace, &i.User)
 			all = append(all, i)
 			return err
-		}, `select adapter, workspace, chat_user from chat_link where user_name = $1 order by adapter, workspace, chat_user`, searchable(user))
+		}, `select adapter, workspace, chat_user from chat_link where user_name = $1 order by adapter, workspace, chat_user`, Searchable(user))
 	})
 	return all, err
 }
 
-func checkToken(t petrel.Token) error {
+// CheckToken says what a store cannot hold of a token.
+func CheckToken(t petrel.Token) error {
 	var c rows.Check
 	c.ID("token.id", t.ID)
 	c.Need("token.hash", t.Hash)
@@ -215,7 +216,7 @@ func TokenArgs(t petrel.Token) []any {
 }
 
 func createToken(ctx context.Context, q Query, t petrel.Token) error {
-	if err := checkToken(t); err != nil {
+	if err := CheckToken(t); err != nil {
 		return err
 	}
 	n, err := q.Exec(ctx, TokenInsert, TokenArgs(t)...)
@@ -252,7 +253,7 @@ func (a Admin) Token(ctx context.Context, hash string) (petrel.Token, error) {
 			found = true
 			t, err = scanToken(scan)
 			return err
-		}, `select hash, id, user_name, expires_at, service, execution_id, metadata from token where hash = $1`, searchable(hash))
+		}, `select hash, id, user_name, expires_at, service, execution_id, metadata from token where hash = $1`, Searchable(hash))
 		if err == nil && !found {
 			return notFound("The token cannot be found.")
 		}
@@ -264,7 +265,7 @@ func (a Admin) Token(ctx context.Context, hash string) (petrel.Token, error) {
 // DeleteToken removes a token by its hash.
 func (a Admin) DeleteToken(ctx context.Context, hash string) error {
 	return a.Write(ctx, Rest, func(ctx context.Context, q Query) error {
-		n, err := q.Exec(ctx, `delete from token where hash = $1`, searchable(hash))
+		n, err := q.Exec(ctx, `delete from token where hash = $1`, Searchable(hash))
 		if err == nil && n == 0 {
 			return notFound("The token cannot be found.")
 		}
@@ -340,7 +341,7 @@ func (a Admin) UpdateAPIKey(ctx context.Context, k petrel.APIKey) error {
 // DeleteAPIKey removes a key.
 func (a Admin) DeleteAPIKey(ctx context.Context, id petrel.ID) error {
 	return a.change(ctx, func(ctx context.Context, q Query) error {
-		return remove(ctx, q, "api_key", "id", searchable(string(id)))
+		return remove(ctx, q, "api_key", "id", Searchable(string(id)))
 	}, storage.KindRights)
 }
 
@@ -361,7 +362,7 @@ const apiKeyColumns = `id, hash, uid, user_name, enabled, created_at, metadata`
 
 // APIKey finds a key by id or hash.
 func (a Admin) APIKey(ctx context.Context, idOrHash string) (petrel.APIKey, error) {
-	return get(ctx, a, scanAPIKey, `select `+apiKeyColumns+` from api_key where id = $1 or hash = $1`, "API key", searchable(idOrHash))
+	return get(ctx, a, scanAPIKey, `select `+apiKeyColumns+` from api_key where id = $1 or hash = $1`, "API key", Searchable(idOrHash))
 }
 
 // APIKeyList lists keys by id.

@@ -31,7 +31,7 @@ func (s Store) RegisterNode(ctx context.Context, n petrel.Node, lease time.Durat
 	if c.Err() != nil {
 		return c.Err()
 	}
-	return s.Write(ctx, Inbound, func(ctx context.Context, q Query) error {
+	return s.Write(ctx, Lease, func(ctx context.Context, q Query) error {
 		now, err := q.Now(ctx)
 		if err != nil {
 			return err
@@ -54,12 +54,12 @@ func (s Store) RegisterNode(ctx context.Context, n petrel.Node, lease time.Durat
 
 // RenewNode pushes the lease.
 func (s Store) RenewNode(ctx context.Context, incarnation string, lease time.Duration) error {
-	return s.Write(ctx, Inbound, func(ctx context.Context, q Query) error {
+	return s.Write(ctx, Lease, func(ctx context.Context, q Query) error {
 		now, err := q.Now(ctx)
 		if err != nil {
 			return err
 		}
-		n, err := q.Exec(ctx, `update node set lease_until = $2 where incarnation = $1 and not dead`, searchable(incarnation), now+lease.Microseconds())
+		n, err := q.Exec(ctx, `update node set lease_until = $2 where incarnation = $1 and not dead`, Searchable(incarnation), now+lease.Microseconds())
 		if err == nil && n == 0 {
 			return petrel.Errorf(petrel.NotOwner, "The node %s was marked dead.", incarnation)
 		}
@@ -69,8 +69,8 @@ func (s Store) RenewNode(ctx context.Context, incarnation string, lease time.Dur
 
 // RetireNode marks the node dead at its own wish.
 func (s Store) RetireNode(ctx context.Context, incarnation string) error {
-	return s.Write(ctx, Inbound, func(ctx context.Context, q Query) error {
-		n, err := q.Exec(ctx, `update node set dead = $2 where incarnation = $1`, searchable(incarnation), true)
+	return s.Write(ctx, Lease, func(ctx context.Context, q Query) error {
+		n, err := q.Exec(ctx, `update node set dead = $2 where incarnation = $1`, Searchable(incarnation), true)
 		if err == nil && n == 0 {
 			return notFound("The node %s cannot be found.", incarnation)
 		}
@@ -81,7 +81,7 @@ func (s Store) RetireNode(ctx context.Context, incarnation string) error {
 // MarkDead marks the nodes whose lease ran out.
 func (s Store) MarkDead(ctx context.Context) ([]string, error) {
 	var dead []string
-	err := s.Write(ctx, Inbound, func(ctx context.Context, q Query) error {
+	err := s.Write(ctx, Lease, func(ctx context.Context, q Query) error {
 		now, err := q.Now(ctx)
 		if err != nil {
 			return err

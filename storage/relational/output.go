@@ -17,17 +17,17 @@ func (s Store) AppendOutput(ctx context.Context, owner string, batch []petrel.Ou
 		n, err := q.Exec(ctx, `insert into output (execution_id, seq, attempt, id, action_ref, runner_ref, at, type, data)
 			select $1, $2, $3, $4, $5, $6, $7, $8, $9 where exists (select 1 from live where id = $1 and owner = $10 and attempt = $3 and owner <> '')
 			on conflict do nothing`,
-			string(o.ExecutionID), o.Seq, int64(o.Attempt), string(o.ID), string(o.ActionRef), o.RunnerRef, rows.Micros(o.At), o.Type, packed([]byte(o.Data)), searchable(owner))
+			string(o.ExecutionID), o.Seq, int64(o.Attempt), string(o.ID), string(o.ActionRef), o.RunnerRef, rows.Micros(o.At), o.Type, packed([]byte(o.Data)), Searchable(owner))
 		if err != nil || n > 0 {
 			return err
 		}
-		return chunkRefused(ctx, q, owner, o)
+		return ChunkRefused(ctx, q, owner, o)
 	})
 }
 
-// chunkRefused says why a chunk was not stored: it was before, the attempt is
+// ChunkRefused says why a chunk was not stored: it was before, the attempt is
 // another's, or its place is taken.
-func chunkRefused(ctx context.Context, q Query, owner string, o petrel.OutputChunk) error {
+func ChunkRefused(ctx context.Context, q Query, owner string, o petrel.OutputChunk) error {
 	var id string
 	found, err := one(ctx, q, []any{&id}, `select id from output where execution_id = $1 and seq = $2 and attempt = $3`, string(o.ExecutionID), o.Seq, int64(o.Attempt))
 	switch {
@@ -47,10 +47,10 @@ func (s Store) OutputList(ctx context.Context, execution petrel.ID, kind string,
 	err := s.Read(ctx, func(ctx context.Context, q Query) error {
 		all = nil
 		w := &where{q: q}
-		w.add("execution_id = %s", searchable(string(execution)))
+		w.add("execution_id = %s", Searchable(string(execution)))
 		w.add("seq > %s", after)
 		if kind != "" {
-			w.add("type = %s", searchable(kind))
+			w.add("type = %s", Searchable(kind))
 		}
 		sql := `select id, execution_id, attempt, seq, action_ref, runner_ref, at, type, data from output` + w.sql() + ` order by seq, attempt` + w.page(limit, 0)
 		return each(ctx, q, func(scan func(...any) error) error {

@@ -26,12 +26,6 @@ func (s Store) PutPosts(ctx context.Context, batch []petrel.Post) []storage.Requ
 }
 
 func putPost(ctx context.Context, q Query, p petrel.Post) (petrel.ID, bool, error) {
-	if p.State == "" {
-		p.State = petrel.PostPending
-	}
-	if p.Revision == 0 {
-		p.Revision = 1
-	}
 	if err := rows.CheckPost(p); err != nil {
 		return "", false, err
 	}
@@ -39,15 +33,8 @@ func putPost(ctx context.Context, q Query, p petrel.Post) (petrel.ID, bool, erro
 	if err != nil {
 		return "", false, err
 	}
-	created := rows.Micros(p.CreatedAt)
-	if created == 0 {
-		created = now
-	}
-	n, err := q.Exec(ctx, `insert into post (id, key, adapter, workspace, channel, thread, execution_id, event_id, revision, sent_revision, final, stale,
-			external_id, state, owner, attempts, not_before, created_at, updated_at, error, body)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '', $15, $16, $17, $18, $19, $20) on conflict do nothing`,
-		string(p.ID), nullable(p.Key), p.Adapter, p.Workspace, p.Channel, p.Thread, string(p.ExecutionID), string(p.EventID), p.Revision, p.SentRevision, p.Final, false,
-		p.ExternalID, string(p.State), p.Attempts, rows.Micros(p.NotBefore), created, now, rows.ShortText(p.Error), packed(p.Body))
+	sql, args := PostInsert(p, now)
+	n, err := q.Exec(ctx, sql, args...)
 	if err != nil || n > 0 {
 		return p.ID, false, err
 	}
@@ -59,6 +46,25 @@ func putPost(ctx context.Context, q Query, p petrel.Post) (petrel.ID, bool, erro
 		}
 	}
 	return "", false, conflict(p.ID, "There is already a post with id %s.", p.ID)
+}
+
+// PostInsert is the statement that stores a post unless its key or id exists.
+func PostInsert(p petrel.Post, now int64) (string, []any) {
+	if p.State == "" {
+		p.State = petrel.PostPending
+	}
+	if p.Revision == 0 {
+		p.Revision = 1
+	}
+	created := rows.Micros(p.CreatedAt)
+	if created == 0 {
+		created = now
+	}
+	return `insert into post (id, key, adapter, workspace, channel, thread, execution_id, event_id, revision, sent_revision, final, stale,
+			external_id, state, owner, attempts, not_before, created_at, updated_at, error, body)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false, $12, $13, '', $14, $15, $16, $17, $18, $19) on conflict do nothing`,
+		[]any{string(p.ID), nullable(p.Key), p.Adapter, p.Workspace, p.Channel, p.Thread, string(p.ExecutionID), string(p.EventID), p.Revision, p.SentRevision, p.Final,
+			p.ExternalID, string(p.State), p.Attempts, rows.Micros(p.NotBefore), created, now, rows.ShortText(p.Error), packed(p.Body)}
 }
 
 const postColumns = `id, coalesce(key, ''), adapter, workspace, channel, thread, execution_id, event_id, revision, sent_revision, final,
@@ -191,7 +197,7 @@ func (s Store) PostSent(ctx context.Context, id petrel.ID, owner string, revisio
 	switch sent.State {
 	case petrel.PostSent, petrel.PostPending, petrel.PostFailed, petrel.PostMaybeSent:
 	default:
-		c.That(false, "state", "a sending cannot end as '%s'", searchable(string(sent.State)))
+		c.That(false, "state", "a sending cannot end as '%s'", Searchable(string(sent.State)))
 	}
 	if c.Err() != nil {
 		return c.Err()
@@ -203,12 +209,12 @@ func (s Store) PostSent(ctx context.Context, id petrel.ID, owner string, revisio
 		}
 		var newest, sentBefore int
 		found, err := one(ctx, q, []any{&newest, &sentBefore}, `select revision, sent_revision from post where id = $1 and state = 'sending' and owner = $2`+q.Lock(),
-			string(id), searchable(owner))
+			string(id), Searchable(owner))
 		if err != nil {
 			return err
 		}
 		if !found {
-			return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The post " + string(id) + " is no longer sent by " + searchable(owner) + "."}
+			return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The post " + string(id) + " is no longer sent by " + Searchable(owner) + "."}
 		}
 		state, notBefore := sent.State, int64(0)
 		if sent.RetryIn > 0 {
@@ -256,7 +262,7 @@ func (s Store) SweepPosts(ctx context.Context, limit int) ([]petrel.Post, error)
 
 // Post is one message.
 func (s Store) Post(ctx context.Context, id petrel.ID) (petrel.Post, error) {
-	return get(ctx, s.Admin, scanPost, `select `+postColumns+` from post where id = $1`, "post", searchable(string(id)))
+	return get(ctx, s.Admin, scanPost, `select `+postColumns+` from post where id = $1`, "post", Searchable(string(id)))
 }
 
 // PostList gives posts, oldest first.
@@ -268,11 +274,11 @@ func (s Store) PostList(ctx context.Context, f storage.PostFilter) ([]petrel.Pos
 			{"adapter", f.Adapter}, {"workspace", f.Workspace}, {"channel", f.Channel}, {"execution_id", string(f.ExecutionID)}, {"event_id", string(f.EventID)},
 		} {
 			if c.value != "" {
-				w.add(c.column+" = %s", searchable(c.value))
+				w.add(c.column+" = %s", Searchable(c.value))
 			}
 		}
 		if f.After != "" {
-			w.add("seq > (select seq from post where id = %s)", searchable(string(f.After)))
+			w.add("seq > (select seq from post where id = %s)", Searchable(string(f.After)))
 		}
 		order := ` order by seq`
 		if f.Newest {

@@ -20,9 +20,10 @@ import (
 // Class says which queue a write stands in.
 type Class int
 
-// The classes of writes. Inbound (chat events and leases) goes before the rest.
+// The classes of writes. Leases go before inbound chat events, those before the rest.
 const (
-	Inbound Class = iota
+	Lease Class = iota
+	Inbound
 	Rest
 	Classes // how many there are
 )

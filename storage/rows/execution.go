@@ -91,6 +91,11 @@ func CheckPost(p petrel.Post) error {
 	c.OptionalID("post.event_id", p.EventID)
 	c.Text("post.external_id", p.ExternalID)
 	c.Value("post.body", p.Body, MaxUserValue)
+	switch p.State {
+	case "", petrel.PostPending, petrel.PostSent, petrel.PostMaybeSent, petrel.PostFailed:
+	default:
+		c.That(false, "post.state", "a new post cannot be '%s'", clean(string(p.State)))
+	}
 	return c.Err()
 }
 

@@ -1,6 +1,6 @@
 // Package sqlite is the store inside the process: one file, one writer. The
 // nouns are those of storage/relational; this package is the file, its lock,
-// the writer with its two queues, and the readers.
+// the writer with its queues, and the readers.
 package sqlite
 
 import (
@@ -191,7 +191,7 @@ func (s *Store) release() error {
 
 // Ping writes a row: it is what a write would meet.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.Write(ctx, relational.Inbound, func(ctx context.Context, q relational.Query) error {
+	return s.Write(ctx, relational.Lease, func(ctx context.Context, q relational.Query) error {
 		now, err := q.Now(ctx)
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ const (
 )
 
 // writer is the one connection that writes, served by one goroutine. Inbound
-// writes (chat events, leases) go before the rest.
+// writes (leases, chat events) go before the rest.
 type writer struct {
 	conn    *sql.Conn
 	options Options
@@ -123,6 +123,7 @@ func (w *writer) loop() {
 		j := w.next()
 		if j == nil {
 			select {
+			case j = <-w.queues[relational.Lease]:
 			case j = <-w.queues[relational.Inbound]:
 			case j = <-w.queues[relational.Rest]:
 			case <-w.quit:

@@ -1,0 +1,31 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"petrel/storage"
+	"petrel/storage/postgres"
+	"petrel/storage/storagetest"
+)
+
+func open(t *testing.T) storage.Store {
+	t.Helper()
+	return openURL(t, storagetest.PostgresURL(t), postgres.Options{MaxConns: 6})
+}
+
+func openURL(t *testing.T, url string, options postgres.Options) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(context.Background(), url, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) { storagetest.Run(t, open) }

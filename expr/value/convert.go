@@ -339,6 +339,8 @@ func ToFloat(v Value) (float64, error) {
 		return ParseFloat(string(x))
 	case *Undefined:
 		return 0, x.Err()
+	case Floater:
+		return x.Float()
 	}
 	return 0, TypeErrorf("float() argument must be a string or a real number, not %s", quote(TypeName(v)))
 }
@@ -366,6 +368,12 @@ func ToInt(v Value) (Value, error) {
 		return ParseInt(string(x), 10)
 	case *Undefined:
 		return nil, x.Err()
+	case Floater:
+		f, err := x.Float()
+		if err != nil {
+			return nil, err
+		}
+		return ToInt(f)
 	}
 	return nil, TypeErrorf("int() argument must be a string, a bytes-like object or a real number, not %s", quote(TypeName(v)))
 }

@@ -125,6 +125,11 @@ type Truther interface {
 	Truth(b *Budget) (bool, error)
 }
 
+// Floater is implemented by an Object that float() and int() take.
+type Floater interface {
+	Float() (float64, error)
+}
+
 // Iterable is implemented by an Object that can be walked.
 type Iterable interface {
 	Iter(b *Budget) (*Iterator, error)

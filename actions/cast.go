@@ -1,0 +1,72 @@
+package actions
+
+import (
+	"petrel/expr/value"
+)
+
+// noneMagic is the text that the filter use_none gives for None; a cast turns
+// it back.
+const noneMagic = "%*****__%NONE%__*****%"
+
+// Cast makes a value of the type that a parameter's schema names. A type
+// without a cast leaves the value as it is. The error is Python's text.
+func Cast(kind string, v value.Value) (value.Value, error) {
+	text, isText := value.AsString(v)
+	if isText && text == noneMagic {
+		v, isText = nil, false
+	}
+	switch kind {
+	case "array", "object":
+		if !isText {
+			return v, nil
+		}
+		if out, err := value.FromJSON([]byte(text)); err == nil {
+			return out, nil
+		}
+		out, err := value.ParseLiteral(text)
+		return textKeys(out, 0), err
+	case "boolean":
+		if !isText {
+			return v, nil
+		}
+		return value.ParseLiteral(value.Capitalize(text))
+	case "integer":
+		return value.ToInt(v)
+	case "number":
+		return castNumber(v)
+	case "string":
+		if v != nil && !isText {
+			return nil, value.ValueErrorf(`Value "%s" must either be a string or None. Got "%s".`, value.Str(v), value.TypeName(v))
+		}
+	}
+	return v, nil
+}
+
+func castNumber(v value.Value) (value.Value, error) {
+	f, err := value.ToFloat(v)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// textKeys makes all keys texts, as JSON writes them: a Python literal may have
+// numbers there, and parameters are stored as JSON.
+func textKeys(v value.Value, depth int) value.Value {
+	if depth > value.MaxLiteralDepth {
+		return v
+	}
+	switch x := v.(type) {
+	case *value.Dict:
+		out := value.NewDictSize(x.Len())
+		for k, item := range x.All() {
+			out.SetStr(value.KeyText(k), textKeys(item, depth+1))
+		}
+		return out
+	case *value.List:
+		for i := range x.Items {
+			x.Items[i] = textKeys(x.Items[i], depth+1)
+		}
+	}
+	return v
+}

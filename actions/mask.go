@@ -1,0 +1,270 @@
+package actions
+
+import (
+	"slices"
+	"strings"
+
+	"petrel/expr/value"
+	"petrel/schema"
+)
+
+// Masked is what stands in the place of a secret.
+const Masked = "********"
+
+// mask says which parts of a value are secret; nil for none.
+type mask struct {
+	whole bool
+	keys  map[string]*mask // of a dict
+	items *mask            // of each item of a list
+}
+
+// maskOf gives the mask of a map of schemas.
+func maskOf(properties *value.Dict) *mask {
+	m := &mask{}
+	for k, v := range properties.All() {
+		doc, ok := v.(*value.Dict)
+		if !ok {
+			continue
+		}
+		if sub := maskOfSchema(doc, 0); sub != nil {
+			if m.keys == nil {
+				m.keys = map[string]*mask{}
+			}
+			m.keys[value.KeyText(k)] = sub
+		}
+	}
+	if m.keys == nil {
+		return nil
+	}
+	return m
+}
+
+func maskOfSchema(doc *value.Dict, depth int) *mask {
+	if trueAt(doc, "secret") || depth > MaxDepth {
+		return &mask{whole: true}
+	}
+	kind, _ := doc.GetStr("type")
+	switch {
+	case kindIs(kind, "object"):
+		properties := dictAt(doc, "properties")
+		if properties == nil {
+			return nil
+		}
+		m := &mask{}
+		for k, v := range properties.All() {
+			sub, ok := v.(*value.Dict)
+			if !ok {
+				continue
+			}
+			if part := maskOfSchema(sub, depth+1); part != nil {
+				if m.keys == nil {
+					m.keys = map[string]*mask{}
+				}
+				m.keys[value.KeyText(k)] = part
+			}
+		}
+		if m.keys == nil {
+			return nil
+		}
+		return m
+	case kindIs(kind, "array"):
+		if items := dictAt(doc, "items"); items != nil {
+			if part := maskOfSchema(items, depth+1); part != nil {
+				return &mask{items: part}
+			}
+		}
+	}
+	return nil
+}
+
+func kindIs(kind value.Value, name string) bool {
+	if l, ok := kind.(*value.List); ok {
+		return slices.Contains(l.Items, value.Value(name))
+	}
+	return kind == name
+}
+
+// apply gives a copy with the secret parts masked. A value that is not of the
+// shape its mask expects (a text not yet cast to a dict, say) is masked whole,
+// because what is secret in it cannot be told.
+func (m *mask) apply(v value.Value) value.Value {
+	switch {
+	case m == nil:
+		return v
+	case m.whole:
+		return Masked
+	case v == nil:
+		return nil
+	case m.items != nil:
+		l, ok := v.(*value.List)
+		if !ok {
+			return Masked
+		}
+		out := &value.List{Items: make([]value.Value, len(l.Items))}
+		for i, item := range l.Items {
+			out.Items[i] = m.items.apply(item)
+		}
+		return out
+	}
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return Masked
+	}
+	out := d.Clone()
+	for k, part := range m.keys {
+		if item, has := d.GetStr(k); has {
+			out.SetStr(k, part.apply(item))
+		}
+	}
+	return out
+}
+
+// Mask gives a copy of parameters with those masked that the runner or the
+// action calls secret, also inside objects and arrays.
+func Mask(spec *Spec, params *value.Dict) *value.Dict {
+	if params == nil || spec.secrets == nil {
+		return params
+	}
+	return spec.secrets.apply(params).(*value.Dict)
+}
+
+// MaskConfig gives a copy of a pack's configuration with what its schema calls
+// secret masked.
+func MaskConfig(configSchema, values *value.Dict) *value.Dict {
+	if values == nil || configSchema == nil {
+		return values
+	}
+	m := maskOf(configSchema)
+	if m == nil {
+		return values
+	}
+	return m.apply(values).(*value.Dict)
+}
+
+// shortestSecret is the length from which a secret is looked for in logs; a
+// shorter one would blot out half of every line.
+const shortestSecret = 3
+
+// SecretValues are the texts in parameters that must not appear in logs, the
+// longest first. The lines of a text of several lines are among them.
+func SecretValues(spec *Spec, params *value.Dict) []string {
+	if params == nil || spec.secrets == nil {
+		return nil
+	}
+	found := map[string]bool{}
+	spec.secrets.collect(params, found, 0)
+	texts := make([]string, 0, len(found))
+	for text := range found {
+		texts = append(texts, text)
+	}
+	slices.SortFunc(texts, func(x, y string) int {
+		if len(x) != len(y) {
+			return len(y) - len(x)
+		}
+		return strings.Compare(x, y)
+	})
+	return texts
+}
+
+func (m *mask) collect(v value.Value, found map[string]bool, depth int) {
+	if m == nil || depth > MaxDepth {
+		return
+	}
+	switch x := v.(type) {
+	case *value.Dict:
+		for k, item := range x.All() {
+			part := m.keys[value.KeyText(k)]
+			if m.whole {
+				part = m
+			}
+			part.collect(item, found, depth+1)
+		}
+		return
+	case *value.List:
+		part := m.items
+		if m.whole {
+			part = m
+		}
+		for _, item := range x.Items {
+			part.collect(item, found, depth+1)
+		}
+		return
+	case nil, bool:
+		return
+	}
+	text := value.Str(v)
+	if len(text) >= shortestSecret {
+		found[text] = true
+	}
+	if !strings.Contains(text, "\n") {
+		return
+	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); len(line) >= 8 {
+			found[line] = true
+		}
+	}
+}
+
+// secretAt says whether a parameter is secret or holds something that is.
+func (s *Spec) secretAt(name string) bool { return s.secrets != nil && s.secrets.keys[name] != nil }
+
+// veil takes secrets that were given out of an error's text.
+func (s *Spec) veil(err error, given *value.Dict) error {
+	e, ok := err.(*Error)
+	if !ok || s.secrets == nil {
+		return err
+	}
+	for _, secret := range SecretValues(s, given) {
+		if strings.Contains(e.Message, secret) {
+			e.Message, e.Err = strings.ReplaceAll(e.Message, secret, Masked), nil
+		}
+	}
+	return e
+}
+
+// veilFault takes secrets out of what a schema error shows.
+func (s *Spec) veilFault(fault *schema.Error) *schema.Error {
+	if s.secrets == nil {
+		return fault
+	}
+	m := s.secrets
+	for _, step := range fault.Path {
+		if m == nil || m.whole {
+			break
+		}
+		if name, ok := step.(string); ok {
+			m = m.keys[name]
+		} else {
+			m = m.items
+		}
+	}
+	if m == nil {
+		return fault
+	}
+	// A fault of a missing property is told at the path of the property, but
+	// shows the object that lacks it.
+	shown := m.apply(fault.Instance)
+	if fault.Keyword == "required" {
+		shown = s.maskParent(fault)
+	}
+	veiled := *fault
+	veiled.Message = strings.ReplaceAll(fault.Message, value.Repr(fault.Instance), value.Repr(shown))
+	veiled.Instance = shown
+	return &veiled
+}
+
+func (s *Spec) maskParent(fault *schema.Error) value.Value {
+	m := s.secrets
+	for _, step := range fault.Path[:max(len(fault.Path)-1, 0)] {
+		if m == nil || m.whole {
+			break
+		}
+		if name, ok := step.(string); ok {
+			m = m.keys[name]
+		} else {
+			m = m.items
+		}
+	}
+	return m.apply(fault.Instance)
+}

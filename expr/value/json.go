@@ -342,6 +342,8 @@ func (p *jsonParser) object(depth int) (Value, error) {
 type JSONStyle struct {
 	// ItemSep and KeySep stand between items and after keys; empty means "," and ":".
 	ItemSep, KeySep string
+	// ExactSeps uses the separators as they are, empty or not.
+	ExactSeps bool
 	// Pretty breaks lines, each level indented by Indent.
 	Pretty bool
 	Indent string
@@ -368,13 +370,15 @@ func ToJSON(v Value, style JSONStyle) ([]byte, error) { return AppendJSON(nil, n
 
 // AppendJSON is ToJSON within a budget, appending to buf.
 func AppendJSON(b *Budget, buf []byte, v Value, style JSONStyle) ([]byte, error) {
-	if style.ItemSep == "" {
-		style.ItemSep = ","
+	if !style.ExactSeps {
+		if style.ItemSep == "" {
+			style.ItemSep = ","
+		}
+		if style.KeySep == "" {
+			style.KeySep = ":"
+		}
 	}
-	if style.KeySep == "" {
-		style.KeySep = ":"
-	}
-	if style.Pretty {
+	if style.Pretty && !style.ExactSeps {
 		// Python drops the space it would leave at the line end.
 		style.ItemSep = strings.TrimRight(style.ItemSep, " ")
 	}

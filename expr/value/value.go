@@ -299,7 +299,7 @@ func (u *Undefined) Message() string {
 	if !u.HasObj {
 		return Repr(u.Name) + " is undefined"
 	}
-	obj := TypeName(u.Obj) + " object"
+	obj := qualName(u.Obj) + " object"
 	if u.Obj == nil {
 		obj = "None"
 	}
@@ -307,6 +307,19 @@ func (u *Undefined) Message() string {
 		return quote(obj) + " has no attribute " + quote(name)
 	}
 	return obj + " has no element " + Repr(u.Name)
+}
+
+// qualName is the type's name with its module, unless it is a built-in one.
+func qualName(v Value) string {
+	switch x := v.(type) {
+	case Date, DateTime:
+		return "datetime." + TypeName(v)
+	case Markup:
+		return "markupsafe.Markup"
+	case interface{ QualName() string }:
+		return x.QualName()
+	}
+	return TypeName(v)
 }
 
 // Err is the error of doing something with an undefined value.

@@ -244,6 +244,7 @@ func (b *Bot) act(ctx context.Context, row petrel.ChatEvent, owner string, e Eve
 		r := engine.Request{
 			Action: run.Action.Ref, Parameters: run.Parameters, User: run.who.User,
 			Context: b.runContext(e, run.who, run.alias), Lane: petrel.LaneInteractive,
+			Literal:        true, // what people write is never evaluated
 			IdempotencyKey: fmt.Sprintf("chat:%s:%d", row.ID, i),
 			Posts:          func(x petrel.Execution) []petrel.Post { return b.ackPosts(ctx, row, run, x, i) },
 			Audit:          []petrel.AuditEntry{run.audit},

@@ -30,6 +30,10 @@ type Update struct {
 	File     string      `json:"file,omitempty"` // path of the whole text, below the chat's
 }
 
+// clockSlack is how far the clocks of this process and of the store may be
+// apart for a stream to be taken up without a gap.
+const clockSlack = 2 * time.Second
+
 // getStream tells what is said in a channel from now on, and with
 // Last-Event-ID first what was said or changed since that event.
 func (c *Console) getStream(w http.ResponseWriter, r *http.Request, who auth.Principal) error {
@@ -60,7 +64,9 @@ func (c *Console) getStream(w http.ResponseWriter, r *http.Request, who auth.Pri
 	s := &stream{c: c, w: w, rc: http.NewResponseController(w), who: who, channel: channel, shown: map[petrel.ID]int{}}
 	w.WriteHeader(http.StatusOK)
 	hello, _ := json.Marshal(map[string]string{"user": who.User, "channel": channel})
-	if !s.write("event: hello\ndata: " + string(hello) + "\n\n") {
+	// The id lets a client that heard nothing yet take the stream up where it began.
+	start := fmt.Sprintf("%d-hello", c.cfg.Now().Add(-clockSlack).UnixMicro())
+	if !s.write("id: " + start + "\nevent: hello\ndata: " + string(hello) + "\n\n") {
 		return nil
 	}
 	if resumes && !s.replay(ctx, since) {

@@ -306,26 +306,30 @@ func (g *graph) order() ([]int, error) {
 	return order, nil
 }
 
-// circles names each circle by the first of its members, sorted. What is left
-// over only because it depends on a circle is not named.
+// circles names each name that refers to itself, and each larger circle by one
+// of its members, sorted. What is left over only because it depends on a
+// circle is not named.
 func (g *graph) circles() []string {
 	var names []string
-	component := g.components()
-	counted := map[int]bool{}
-	for i := range g.nodes {
-		size := 0
-		for _, c := range component {
-			if c == component[i] {
-				size++
+	members := map[int][]int{}
+	for i, c := range g.components() {
+		members[c] = append(members[c], i)
+	}
+	for _, circle := range members {
+		other := circle[0]
+		for _, i := range circle {
+			if slices.Contains(g.nodes[i].users, i) {
+				names = append(names, g.nodes[i].name)
+			} else {
+				other = i
 			}
 		}
-		if (size > 1 || slices.Contains(g.nodes[i].users, i)) && !counted[component[i]] {
-			counted[component[i]] = true
-			names = append(names, g.nodes[i].name)
+		if len(circle) > 1 {
+			names = append(names, g.nodes[other].name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // components numbers the strongly connected components (Tarjan), without

@@ -18,6 +18,9 @@ const MaxLiteralDepth = 100
 func ParseLiteral(s string) (Value, error) {
 	p := &literalParser{src: strings.TrimLeft(s, " \t")}
 	p.space(false)
+	if p.pos == len(p.src) {
+		p.line = -1 // Python counts no line where there is none
+	}
 	v, err := p.tupleOrValue()
 	if err != nil {
 		return nil, err

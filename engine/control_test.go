@@ -11,6 +11,7 @@ import (
 
 	"petrel"
 	"petrel/engine"
+	"petrel/engine/enginetest"
 	"petrel/expr/value"
 	"petrel/queue/local"
 	"petrel/storage"
@@ -149,7 +150,7 @@ func TestCancel_RacesWithTheEnd(t *testing.T) {
 		for _, id := range ids {
 			x := s.until(id)
 			ends[x.Status]++
-			if err := legal(x); err != nil {
+			if err := enginetest.History(x); err != nil {
 				t.Error(err)
 			}
 			ledger := s.runner.entries(id)

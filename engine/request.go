@@ -195,8 +195,9 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 	case errors.As(err, &bad) && bad.Stage == actions.StageRender:
 		refusal = fieldError(bad.Parameter, "%s", bad.Message)
 		live = given
-		x.Status, x.EndedAt = petrel.StatusFailed, at
-		x.Log = []petrel.LogEntry{{At: at, Status: petrel.StatusRequested}, {At: at, Status: petrel.StatusFailed}}
+		// It took the time of the rendering; an end at the very beginning has no elapsed_seconds.
+		x.Status, x.EndedAt = petrel.StatusFailed, laterThan(at, petrel.Micros(e.now()))
+		x.Log = []petrel.LogEntry{{At: at, Status: petrel.StatusRequested}, {At: x.EndedAt, Status: petrel.StatusFailed}}
 		x.Result = failure(bad)
 	case bad != nil:
 		// The schema error beneath is kept: the API shows its long form for chat lines.
@@ -211,6 +212,14 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 		return x, nil, err
 	}
 	return x, refusal, nil
+}
+
+// laterThan is the second time, or a microsecond after the first.
+func laterThan(first, second time.Time) time.Time {
+	if second.After(first) {
+		return second
+	}
+	return first.Add(time.Microsecond)
 }
 
 // runnable finds an action that may be run, and its runner.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +79,7 @@ func TestRequest_Straight(t *testing.T) {
 
 func TestRequest_Refusals(t *testing.T) {
 	s := newSetup(t, local.New(local.Options{}))
-	e := s.start()
+	e := s.start(func(c *engine.Config) { c.MaxParamSize = 10000 })
 	for _, c := range []struct {
 		name string
 		r    engine.Request
@@ -93,8 +94,9 @@ func TestRequest_Refusals(t *testing.T) {
 		{"a delay back", engine.Request{Action: "test.noop", Delay: -time.Second}, petrel.Invalid, "delay is -1000 ms, it must be between 0 and"},
 		{"a chain too long", engine.Request{Action: "test.noop", Depth: 33}, petrel.Invalid, "is 33 long, over the limit of 32"},
 		{"no such parent", engine.Request{Action: "test.noop", Parent: "0123456789abcdef01234567"}, petrel.NotFound, ""},
-		{"not JSON", engine.Request{Action: "test.run", Parameters: value.DictOf("f", value.NewFunc("f", nil))}, petrel.Invalid, "The parameters cannot be written as JSON"},
-		{"too large", engine.Request{Action: "test.run", Parameters: value.DictOf("s", strings.Repeat("x", 9<<20))}, petrel.TooLarge, "over the limit of 8388608 bytes"},
+		{"not JSON", engine.Request{Action: "test.noop", Parameters: value.DictOf("f", math.NaN())}, petrel.Invalid, "no finite number"},
+		{"unknown", engine.Request{Action: "test.run", Parameters: value.DictOf("nope", int64(1))}, petrel.Invalid, "Additional properties are not allowed ('nope' was unexpected)"},
+		{"too large", engine.Request{Action: "test.run", Parameters: value.DictOf("s", strings.Repeat("x", 20000))}, petrel.TooLarge, "The parameters would be 20008 bytes as JSON, over the limit of 10000 bytes."},
 	} {
 		_, _, err := e.Request(context.Background(), c.r)
 		if petrel.KindOf(err) != c.kind || !strings.Contains(petrel.Message(err), c.text) {

@@ -183,14 +183,6 @@ func TestRun_TimeoutTheRunnerDoesNotKeep(t *testing.T) {
 	if err := s.store.PutRunnerTypes(ctx, types); err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.store.Action(ctx, "test.run")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.Parameters = petrel.JSON(`{"do":{"type":"string"}}`)
-	if err := s.store.UpdateAction(ctx, a); err != nil {
-		t.Fatal(err)
-	}
 	e := s.start(func(c *engine.Config) { c.KillWait = 50 * time.Millisecond })
 	x := s.until(s.run(e, "do", "wait").ID)
 	if x.Status != petrel.StatusTimeout {

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"runtime"
@@ -78,10 +77,11 @@ func newSetup(t testing.TB, q queue.Queue) *setup {
 		t.Fatal(err)
 	}
 	at := time.Now()
+	script := petrel.JSON(`{"do":{"type":"string"},"text":{"type":"string"},"a":{},"b":{},"s":{}}`)
 	content := storage.PackContent{Pack: petrel.Pack{ID: petrel.NewID(at), UID: "pack:test", Ref: "test", Name: "test", Path: "/packs/test"}}
 	for _, a := range []petrel.Action{
-		{Name: "run", RunnerType: "scripted", Enabled: true, EntryPoint: "run.sh"},
-		{Name: "other", RunnerType: "scripted", Enabled: true},
+		{Name: "run", RunnerType: "scripted", Enabled: true, EntryPoint: "run.sh", Parameters: script},
+		{Name: "other", RunnerType: "scripted", Enabled: true, Parameters: script},
 		{Name: "noop", RunnerType: "noop", Enabled: true},
 		{Name: "off", RunnerType: "noop", Enabled: false},
 		{Name: "elsewhere", RunnerType: "unknown", Enabled: true},
@@ -224,22 +224,6 @@ func history(x petrel.Execution) string {
 		text = append(text, string(l.Status))
 	}
 	return strings.Join(text, " ")
-}
-
-// legal says what is wrong with a history.
-func legal(x petrel.Execution) error {
-	if len(x.Log) == 0 {
-		return fmt.Errorf("%s has no history", x.ID)
-	}
-	for i := 1; i < len(x.Log); i++ {
-		if from, to := x.Log[i-1].Status, x.Log[i].Status; !from.CanBecome(to) {
-			return fmt.Errorf("%s went from %s to %s: %s", x.ID, from, to, history(x))
-		}
-	}
-	if last := x.Log[len(x.Log)-1].Status; last != x.Status {
-		return fmt.Errorf("%s is %s and its history ends with %s", x.ID, x.Status, last)
-	}
-	return nil
 }
 
 // logs collects what is logged.

@@ -37,6 +37,7 @@ type stage struct {
 	dir     string
 	server  *httptest.Server
 	runners map[string]runners.Runner
+	config  *value.Dict // of the pack
 
 	mu      sync.Mutex
 	answers map[string]string // "GET /path" → JSON, or status and text
@@ -128,7 +129,7 @@ func (s *stage) runWith(a petrel.Action, given *value.Dict) runners.Outcome {
 	}
 	job := &runners.Job{
 		ExecutionID: petrel.NewID(time.Now()), LiveActionID: petrel.NewID(time.Now()), Attempt: 1, Action: a, Runner: kind,
-		PackDir: filepath.Join(s.dir, a.Pack), RunnerParameters: forRunner, ActionParameters: forAction, Context: in.Context, User: "stanley",
+		PackDir: filepath.Join(s.dir, a.Pack), RunnerParameters: forRunner, ActionParameters: forAction, Context: in.Context, Config: s.config, User: "stanley",
 		Env:    map[string]string{"ST2_ACTION_API_URL": s.server.URL, "ST2_ACTION_AUTH_TOKEN": "the token", "ST2_ACTION_PACK_NAME": a.Pack, "PYTHONDONTWRITEBYTECODE": "1"},
 		Output: func(string, string) {}, Log: slog.New(slog.DiscardHandler),
 	}
@@ -355,4 +356,44 @@ func (s *stage) say(index *aliases.Index, line string) string {
 	o := s.runWith(a, params[0])
 	execution := value.DictOf("id", "5f00000000000000000000ff", "status", string(o.Status), "action", value.DictOf("ref", string(a.Ref)), "parameters", params[0], "result", o.Result)
 	return aliases.Finished(s.t.Context(), m.Alias, execution, value.DictOf("name", m.Alias.Name)).Message
+}
+
+func TestPacksPackRuns(t *testing.T) {
+	s := newStage(t)
+	ok, failed := petrel.StatusSucceeded, petrel.StatusFailed
+	s.answers["GET /packs/core"] = `{"ref": "core", "version": "3.9.0", "path": "/nowhere", "description": "Basic", "author": "A"}`
+	s.want("get", s.run("packs.get", `{"pack": "core"}`), ok, map[string]string{"result": `\{"git_status":null,"pack":\{.*"ref":"core".*\}\}`})
+	s.answers["GET /packs/none"] = `404 Resource with a ref or id "none" not found`
+	s.want("get of nothing", s.run("packs.get", `{"pack": "none"}`), ok, map[string]string{"result": `\{"git_status":null,"pack":null\}`})
+	s.answers["POST /packs/register"] = `{"actions": 3}`
+	s.want("load", s.run("packs.load", `{"register": "actions,alias", "packs": ["core"]}`), ok, map[string]string{"result": `\{"actions":3\}`})
+	if last := s.asked[len(s.asked)-1]; last != `POST /packs/register {"types": ["action", "alias"], "packs": ["core"]}` {
+		t.Errorf("asked %s", last)
+	}
+	s.answers["POST /packs/register"] = `400 Pack "x" not found on disk`
+	s.want("load of nothing", s.run("packs.load", `{"packs": ["x"]}`), failed, map[string]string{"result": `"Pack \\"x\\" not found on disk"`})
+	s.want("get_config", s.run("packs.get_config", `{}`), ok, map[string]string{"result": `\{\}`})
+
+	index := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"packs": {"aws": {"name": "aws", "ref": "aws", "version": "1.0.0", "description": "Amazon", "keywords": ["cloud"], "repo_url": "u", "author": "A"}, "gcp": {"name": "gcp", "description": "Another cloud than aws"}, "zzz": {"name": "zzz", "email": "aws"}}}`)
+	}))
+	defer index.Close()
+	s.config = value.DictOf("index_url", "http://127.0.0.1:1/none, "+index.URL)
+	s.want("search", s.run("packs.search", `{"query": "aws"}`), ok, map[string]string{"result": `\[\{.*"name":"aws".*\},\{.*"name":"gcp".*\}\]`})
+	s.want("show", s.run("packs.show", `{"pack": "aws"}`), ok, map[string]string{"result": `\{"pack":\{.*"name":"aws".*\}\}`})
+	s.want("show of nothing", s.run("packs.show", `{"pack": "no"}`), ok, map[string]string{"result": `\{"pack":null\}`})
+	chat := aliases.NewIndex(s.packs["packs"].Aliases)
+	for line, want := range map[string]string{
+		"pack get core":     "core 3.9.0{~}\n```\nBasic\nauthor    A\nfolder    /nowhere\n```",
+		"pack get none":     "There is no pack none here.",
+		"pack show aws":     "aws 1.0.0{~}\n```\nAmazon\nauthor    A\nfrom      u\nabout     cloud\n```",
+		"pack search aws":   "2 found{~}\n```\naws  Amazon\ngcp  Another cloud than aws\n```",
+		"pack search 12345": "No pack of the index has 12345 in it.",
+	} {
+		if got := strings.TrimSpace(s.say(chat, line)); got != want {
+			t.Errorf("%s:\n%s\nwant:\n%s", line, got, want)
+		}
+	}
+	s.config = value.DictOf("index_url", "file:///etc/passwd")
+	s.want("an index that is a file", s.run("packs.show", `{"pack": "x"}`), failed, map[string]string{"result": `"file:///etc/passwd is not an http or https URL"`})
 }

@@ -187,7 +187,7 @@ func (r *Registrar) register(ctx context.Context, q Request) (Result, error) {
 		if err := r.putRunners(ctx); err != nil {
 			return result, err
 		}
-		result.Counts["runners"] = len(r.c.Runners)
+		result.Counts["runners"] = r.runnerCount()
 	}
 	for _, ref := range refs {
 		if err := ctx.Err(); err != nil {
@@ -198,6 +198,17 @@ func (r *Registrar) register(ctx context.Context, q Request) (Result, error) {
 		}
 	}
 	return result, nil
+}
+
+// runnerCount counts runners; a second name of one (orchestra for orquesta) does
+// not count. st2: st2common/st2common/bootstrap/runnersregistrar.py
+func (r *Registrar) runnerCount() int {
+	type code struct{ pack, module string }
+	seen := map[code]bool{}
+	for _, t := range r.c.Runners {
+		seen[code{t.Package, t.Module}] = true
+	}
+	return len(seen)
 }
 
 // pack registers one pack and counts what it holds.

@@ -110,7 +110,8 @@ func content() storage.PackContent {
 		c.Aliases = append(c.Aliases, a)
 	}
 	alias("nothing", "test.noop", `{}`, "do nothing")
-	alias("talk", "test.talk", `{}`, "talk {{ say }}", "talk {{ say }} {{ times }} times")
+	alias("talk", "test.talk", `{}`, "talk {{ say }}")
+	alias("repeat", "test.talk", `{}`, "repeat {{ say }} {{ times }} times")
 	alias("custom", "test.talk", `{"ack": {"format": "On it: {{ execution.action.ref }}", "append_url": false},
 		"result": {"format": "Said {~}{{ execution.result.stdout }}", "extra": {"slack": {"color": "#123456"}}}}`, "custom {{ say }}")
 	alias("quiet", "test.talk", `{"ack": {"enabled": false}}`, "quiet {{ say }}")
@@ -198,6 +199,11 @@ func (h *House) Executions() []petrel.Execution {
 		h.T.Fatal(err)
 	}
 	return all
+}
+
+// Posts are the messages of a run.
+func (h *House) Posts(ctx context.Context, execution petrel.ID) ([]petrel.Post, error) {
+	return h.Store.PostList(ctx, storage.PostFilter{ExecutionID: execution})
 }
 
 // Scripted is a runner that prints its parameter say, and keeps running while

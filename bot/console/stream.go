@@ -3,8 +3,10 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -135,10 +137,14 @@ const maxShown = 2000
 // stream up again.
 func (s *stream) write(text string) bool {
 	_ = s.rc.SetWriteDeadline(time.Now().Add(s.c.cfg.WriteTimeout))
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return false
+	_, err := s.w.Write([]byte(text))
+	if err == nil {
+		err = s.rc.Flush()
 	}
-	return s.rc.Flush() == nil
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.c.cfg.Log.Info("A chat stream was cut off, its reader takes nothing.", "user", s.who.User)
+	}
+	return err == nil
 }
 
 // replay writes what was said or changed since a time.

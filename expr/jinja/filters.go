@@ -642,10 +642,13 @@ func doIndent(rt *run, a []value.Value) (value.Value, error) {
 	}
 	s, ok := value.AsString(a[0])
 	if !ok {
-		if _, err := value.Add(&rt.budget, a[0], "\n"); err != nil {
-			return nil, err
+		if u, ok := a[0].(*value.Undefined); ok {
+			return nil, u.Err()
 		}
-		return nil, value.Errorf("AttributeError", "%s object has no attribute 'splitlines'", value.Quote(value.TypeName(a[0])))
+		if _, ok := a[0].(*value.List); ok {
+			return nil, value.Errorf("AttributeError", "'list' object has no attribute 'splitlines'")
+		}
+		return nil, value.TypeErrorf("unsupported operand type(s) for +=: %s and 'str'", value.Quote(value.TypeName(a[0])))
 	}
 	_, markup := a[0].(value.Markup)
 	if markup {
@@ -922,6 +925,18 @@ func doSort(rt *run, a []value.Value) (value.Value, error) {
 			}
 		}
 		keys[i] = key
+	}
+	if len(getters) == 1 {
+		// Jinja compares lists of keys. It only shows for undefined ones,
+		// which can be equal but not ordered.
+		for _, k := range keys {
+			if _, ok := k.(*value.Undefined); ok {
+				for i := range keys {
+					keys[i] = value.Tuple{keys[i]}
+				}
+				break
+			}
+		}
 	}
 	if err := value.SortValues(&rt.budget, items, keys, reverse); err != nil {
 		return nil, err

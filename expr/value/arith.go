@@ -8,7 +8,10 @@ import (
 
 // maxBits bounds the size of an int that arithmetic may build; it is far above
 // what Python would print.
-const maxBits = 1 << 17
+const (
+	maxBits     = 1 << 18
+	maxBitsText = "262144"
+)
 
 func unsupported(op string, x, y Value) error {
 	if u, ok := x.(*Undefined); ok {
@@ -62,7 +65,7 @@ func (o *operands) bigs() (*big.Int, *big.Int) {
 
 func bigResult(b *Budget, i *big.Int) (Value, error) {
 	if i.BitLen() > maxBits {
-		return nil, &LimitError{Limit: "bits of an integer", Max: "131072"}
+		return nil, &LimitError{Limit: "bits of an integer", Max: maxBitsText}
 	}
 	return BigInt(i), b.Alloc(int64(i.BitLen() / 8))
 }
@@ -167,6 +170,22 @@ func Sub(b *Budget, x, y Value) (Value, error) {
 	if s, t, ok := bothSets(x, y); ok {
 		return setDifference(s, t), nil
 	}
+	if _, isView := x.(*DictView); isView && IsIterable(y) {
+		if s, ok := asSet(x); ok {
+			items, err := Items(b, y)
+			if err != nil {
+				return nil, err
+			}
+			t := NewSet()
+			for _, it := range items {
+				if err := CheckHashable(it); err != nil {
+					return nil, err
+				}
+				t.Add(it)
+			}
+			return setDifference(s, t), nil
+		}
+	}
 	return nil, unsupported("-", x, y)
 }
 
@@ -210,29 +229,30 @@ func Mul(b *Budget, x, y Value) (Value, error) {
 	case 2:
 		i, j := o.bigs()
 		if i.BitLen()+j.BitLen() > maxBits+1 {
-			return nil, &LimitError{Limit: "bits of an integer", Max: "131072"}
+			return nil, &LimitError{Limit: "bits of an integer", Max: maxBitsText}
 		}
 		return bigResult(b, new(big.Int).Mul(i, j))
 	case 3:
 		return o.f * o.g, nil
 	}
-	seq, count := x, y
-	switch y.(type) {
-	case string, Markup, Bytes, *List, Tuple, *NamedTuple:
-		if _, err := Index(x); err == nil {
-			seq, count = y, x
-		}
+	if u, ok := x.(*Undefined); ok {
+		return nil, u.Err()
 	}
-	switch seq.(type) {
-	case string, Markup, Bytes, *List, Tuple, *NamedTuple:
-	default:
+	if u, ok := y.(*Undefined); ok {
+		return nil, u.Err()
+	}
+	seq, count := x, y
+	if !isRepeatable(x) || isRepeatable(y) && isIntValue(x) {
+		seq, count = y, x
+	}
+	if !isRepeatable(seq) {
 		return nil, unsupported("*", x, y)
+	}
+	if _, ok := count.(*big.Int); ok {
+		return nil, Errorf("OverflowError", "cannot fit 'int' into an index-sized integer")
 	}
 	n, err := Index(count)
 	if err != nil {
-		if u, ok := count.(*Undefined); ok {
-			return nil, u.Err()
-		}
 		return nil, TypeErrorf("can't multiply sequence by non-int of type %s", quote(TypeName(count)))
 	}
 	n = max(n, 0)
@@ -265,6 +285,19 @@ func Mul(b *Budget, x, y Value) (Value, error) {
 		return &List{Items: out}, nil
 	}
 	return Tuple(out), nil
+}
+
+func isRepeatable(v Value) bool {
+	switch v.(type) {
+	case string, Markup, Bytes, *List, Tuple, *NamedTuple:
+		return true
+	}
+	return false
+}
+
+func isIntValue(v Value) bool {
+	_, err := Index(v)
+	return err == nil
 }
 
 func repeat(b *Budget, s string, n int64) (string, error) {
@@ -466,7 +499,7 @@ func Pow(b *Budget, x, y Value) (Value, error) {
 		}
 		// The size of the result is known beforehand: refuse before computing.
 		if !j.IsInt64() || j.Int64() > maxBits || int64(i.BitLen()-1)*j.Int64() > maxBits {
-			return nil, &LimitError{Limit: "bits of an integer", Max: "131072"}
+			return nil, &LimitError{Limit: "bits of an integer", Max: maxBitsText}
 		}
 		return bigResult(b, new(big.Int).Exp(i, j, nil))
 	case 3:

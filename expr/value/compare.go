@@ -437,6 +437,13 @@ func Contains(b *Budget, item, container Value) (bool, error) {
 		if s, ok := item.(Bytes); ok {
 			return strings.Contains(string(c), string(s)), nil
 		}
+		if n, ok := AsInt(item); ok {
+			if n < 0 || n > 255 {
+				return false, ValueErrorf("byte must be in range(0, 256)")
+			}
+			return strings.IndexByte(string(c), byte(n)) >= 0, nil
+		}
+		return false, TypeErrorf("a bytes-like object is required, not %s", quote(TypeName(item)))
 	case *Undefined:
 		if c.Strict {
 			return false, c.Err()
@@ -474,9 +481,6 @@ func Contains(b *Budget, item, container Value) (bool, error) {
 }
 
 func containsText(item Value, s string) (bool, error) {
-	if u, ok := item.(*Undefined); ok && u.Strict {
-		return false, u.Err()
-	}
 	sub, ok := AsString(item)
 	if !ok {
 		return false, TypeErrorf("'in <string>' requires string as left operand, not %s", TypeName(item))

@@ -82,7 +82,12 @@ func hashKey(v Value) (any, error) {
 		return hashTuple(x)
 	case *NamedTuple:
 		return hashTuple(x.Items)
-	case *List, *Dict, *Set, *DictView:
+	case *DictView:
+		if x.kind == viewValues {
+			return v, nil
+		}
+		return nil, TypeErrorf("unhashable type: %s", quote(TypeName(v)))
+	case *List, *Dict, *Set:
 		return nil, TypeErrorf("unhashable type: %s", quote(TypeName(v)))
 	case *Undefined:
 		if x.Strict {

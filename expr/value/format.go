@@ -108,9 +108,6 @@ func FormatPercent(b *Budget, format string, arg Value) (string, error) {
 }
 
 func formatPercent(b *Budget, format string, arg Value, escape bool) (string, error) {
-	if u, ok := arg.(*Undefined); ok && u.Strict && !strings.Contains(format, "%") {
-		return "", TypeErrorf("not all arguments converted during string formatting")
-	}
 	var args []Value
 	isTuple := false
 	switch a := arg.(type) {
@@ -171,6 +168,8 @@ func formatPercent(b *Budget, format string, arg Value, escape bool) (string, er
 				v, ok = a.GetStr(key)
 			case Object:
 				v, ok, err = a.Attr(b, key)
+			case *Undefined:
+				err = a.Err()
 			default:
 				return "", TypeErrorf("format requires a mapping")
 			}
@@ -383,7 +382,8 @@ func formatPercent(b *Budget, format string, arg Value, escape bool) (string, er
 	}
 	if next < len(args) && !usedDict {
 		switch arg.(type) {
-		case *Dict, *List, *DictView, *Set, Object:
+		case *Dict, *List, Object, *Undefined, *Range, Bytes:
+			// These have items to index, so Python takes them for a mapping.
 			if !isTuple {
 				return sb.String(), nil
 			}

@@ -70,7 +70,7 @@ func Attr(b *Budget, obj Value, name string) (v Value, ok bool, err error) {
 		}
 	}
 	if m := FindMethod(obj, name); m != nil {
-		return &Func{Name: name, Method: true, Fn: func(c *Call) (Value, error) { return m(c, obj) }}, true, nil
+		return &Func{Name: name, Of: TypeName(obj), Fn: func(c *Call) (Value, error) { return m(c, obj) }}, true, nil
 	}
 	return nil, false, nil
 }

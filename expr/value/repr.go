@@ -242,15 +242,17 @@ func (p *printer) repr(v Value) error {
 	case DateTime:
 		p.buf = append(p.buf, dateTimeRepr(x)...)
 	case *Undefined:
-		if x.Strict {
-			return x.Err()
-		}
+		// Even a strict one has a repr: a list with one in it can be printed.
 		p.buf = append(p.buf, "Undefined"...)
 	case Reprer:
 		s, err := x.Repr(p.b)
 		p.buf = append(p.buf, s...)
 		return err
 	case *Func:
+		if x.Of != "" {
+			p.buf = append(p.buf, "<built-in method "+x.Name+" of "+x.Of+" object>"...)
+			return nil
+		}
 		p.buf = append(p.buf, "<function "+x.Name+">"...)
 	case *Iterator:
 		p.buf = append(p.buf, "<"+TypeName(v)+" object>"...)

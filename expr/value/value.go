@@ -151,8 +151,8 @@ type Func struct {
 	Name string
 	// Fn is the body.
 	Fn func(c *Call) (Value, error)
-	// Method marks a bound method of a built-in type.
-	Method bool
+	// Of is the type of the value that a bound method belongs to, or empty.
+	Of string
 }
 
 // NewFunc returns a callable.
@@ -400,7 +400,7 @@ func TypeName(v Value) string {
 		}
 		return "Undefined"
 	case *Func:
-		if x.Method {
+		if x.Of != "" {
 			return "builtin_function_or_method"
 		}
 		return "function"

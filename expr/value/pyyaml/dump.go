@@ -18,13 +18,15 @@ type DumpOptions struct {
 	ASCII bool
 	// KeepOrder leaves keys as they are instead of sorting them.
 	KeepOrder bool
+	// Width is the column after which scalars are folded; 0 is 80.
+	Width int
 }
 
 // Dump writes v in block style with sorted keys, as yaml.safe_dump on libyaml
 // with default_flow_style=False and allow_unicode=True.
 func Dump(v value.Value) ([]byte, error) { return DumpWith(nil, v, DumpOptions{}) }
 
-// bestWidth is the column after which scalars are folded.
+// bestWidth is the column after which scalars are folded by default.
 const bestWidth = 80
 
 // DumpWith is Dump with options, within a budget.
@@ -32,6 +34,9 @@ func DumpWith(b *value.Budget, v value.Value, opts DumpOptions) ([]byte, error) 
 	e := &emitter{b: b, opts: opts, indent: -1, step: opts.Indent, whitespace: true, indention: true}
 	if e.step < 2 || e.step > 9 {
 		e.step = 2
+	}
+	if e.width = opts.Width; e.width <= 0 {
+		e.width = bestWidth
 	}
 	e.seen = map[any]int{}
 	if err := e.scan(v, 0); err != nil {
@@ -55,6 +60,7 @@ const (
 )
 
 type emitter struct {
+	width      int // see DumpOptions
 	b          *value.Budget
 	opts       DumpOptions
 	buf        []byte
@@ -466,7 +472,7 @@ func (e *emitter) plain(s string, split bool) {
 	runes := []rune(s)
 	for i, r := range runes {
 		if r == ' ' {
-			if split && !spaces && e.column > bestWidth && (i+1 >= len(runes) || runes[i+1] != ' ') {
+			if split && !spaces && e.column > e.width && (i+1 >= len(runes) || runes[i+1] != ' ') {
 				e.writeIndent()
 			} else {
 				e.putRune(r)
@@ -488,7 +494,7 @@ func (e *emitter) singleQuoted(s string, split bool) {
 	for i, r := range runes {
 		switch {
 		case r == ' ':
-			if split && !spaces && e.column > bestWidth && i > 0 && i < len(runes)-1 && runes[i+1] != ' ' {
+			if split && !spaces && e.column > e.width && i > 0 && i < len(runes)-1 && runes[i+1] != ' ' {
 				e.writeIndent()
 			} else {
 				e.putRune(r)
@@ -541,7 +547,7 @@ func (e *emitter) doubleQuoted(s string, split bool) {
 			}
 			spaces = false
 		case r == ' ':
-			if split && !spaces && e.column > bestWidth && i > 0 && i < len(runes)-1 {
+			if split && !spaces && e.column > e.width && i > 0 && i < len(runes)-1 {
 				e.writeIndent()
 				if runes[i+1] == ' ' {
 					e.put(`\`)

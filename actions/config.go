@@ -292,7 +292,7 @@ func CheckConfig(pack, file string, configSchema, values *value.Dict) error {
 		}
 		spec := &Spec{secrets: maskOf(attributes)}
 		return &petrel.Error{Kind: petrel.Invalid, Field: fault.Field(), Message: fmt.Sprintf(
-			`Failed validating attribute "%s" in config for pack "%s" (%s): %s`, fault.Field(), pack, file, spec.veilFault(fault).Text())}
+			`Failed validating attribute "%s" in config for pack "%s" (%s): %s`, fault.Attribute(), pack, file, spec.veilFault(fault).Text())}
 	}
 	for k, v := range cleaned.(*value.Dict).All() {
 		text, _ := v.(string)

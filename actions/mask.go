@@ -228,8 +228,14 @@ func (s *Spec) veilFault(fault *schema.Error) *schema.Error {
 	if s.secrets == nil {
 		return fault
 	}
+	path := fault.At
+	if fault.Keyword == "required" && len(path) > 0 {
+		// A missing property is told at the path it would have, with the
+		// object that lacks it.
+		path = path[:len(path)-1]
+	}
 	m := s.secrets
-	for _, step := range fault.Path {
+	for _, step := range path {
 		if m == nil || m.whole {
 			break
 		}
@@ -242,29 +248,8 @@ func (s *Spec) veilFault(fault *schema.Error) *schema.Error {
 	if m == nil {
 		return fault
 	}
-	// A fault of a missing property is told at the path of the property, but
-	// shows the object that lacks it.
-	shown := m.apply(fault.Instance)
-	if fault.Keyword == "required" {
-		shown = s.maskParent(fault)
-	}
 	veiled := *fault
-	veiled.Message = strings.ReplaceAll(fault.Message, value.Repr(fault.Instance), value.Repr(shown))
-	veiled.Instance = shown
+	veiled.Instance = m.apply(fault.Instance)
+	veiled.Message = strings.ReplaceAll(fault.Message, value.Repr(fault.Instance), value.Repr(veiled.Instance))
 	return &veiled
-}
-
-func (s *Spec) maskParent(fault *schema.Error) value.Value {
-	m := s.secrets
-	for _, step := range fault.Path[:max(len(fault.Path)-1, 0)] {
-		if m == nil || m.whole {
-			break
-		}
-		if name, ok := step.(string); ok {
-			m = m.keys[name]
-		} else {
-			m = m.items
-		}
-	}
-	return m.apply(fault.Instance)
 }

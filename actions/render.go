@@ -214,8 +214,8 @@ func (s *Spec) validate(params *value.Dict) error {
 	}
 	e := &Error{Stage: StageValidate, Message: err.Error(), Err: err}
 	if fault := schema.AsError(err); fault != nil && !fault.Meta {
-		if len(fault.Path) > 0 {
-			e.Parameter = value.KeyText(fault.Path[0])
+		if len(fault.At) > 0 {
+			e.Parameter = value.KeyText(fault.At[0])
 		}
 		fault = s.veilFault(fault)
 		e.Message, e.Err = fault.Message, fault

@@ -17,9 +17,11 @@ type Error struct {
 	// Keyword is the schema's word that was not satisfied.
 	Keyword string
 	// Path leads to the value at fault, SchemaPath to the keyword: dict keys
-	// and list indexes (int64).
+	// and list indexes (int64). Below an anyOf or oneOf both begin at what it
+	// was applied to, as jsonschema shows them; At always begins at the root.
 	Path       []value.Value
 	SchemaPath []value.Value
+	At         []value.Value
 	// Where leads to the value at fault from the root of what was checked. Path
 	// starts below the last anyOf or oneOf, as jsonschema shows it.
 	Where []value.Value
@@ -53,10 +55,15 @@ func (e *Error) Text() string {
 	return b.String()
 }
 
-// Field is the path to the value at fault, joined by dots.
-func (e *Error) Field() string {
-	parts := make([]string, len(e.Path))
-	for i, p := range e.Path {
+// Field is the whole path to the value at fault, joined by dots.
+func (e *Error) Field() string { return dotted(e.At) }
+
+// Attribute is Path joined by dots, which is what StackStorm names in texts.
+func (e *Error) Attribute() string { return dotted(e.Path) }
+
+func dotted(path []value.Value) string {
+	parts := make([]string, len(path))
+	for i, p := range path {
 		parts[i] = value.KeyText(p)
 	}
 	return strings.Join(parts, ".")

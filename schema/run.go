@@ -42,6 +42,7 @@ type fault struct {
 	message          func() string
 	keyword          string
 	path, schemaPath []value.Value
+	at               []value.Value // path from the root
 	instance, schema value.Value
 	context          *fault // the pick of the faults below an anyOf or oneOf
 	where            []value.Value
@@ -60,7 +61,7 @@ func (f *fault) deepest() *fault {
 
 func (f *fault) error() *Error {
 	return &Error{
-		Message: f.message(), Keyword: f.keyword, Path: f.path, SchemaPath: f.schemaPath,
+		Message: f.message(), Keyword: f.keyword, Path: f.path, SchemaPath: f.schemaPath, At: f.at,
 		Instance: f.instance, Schema: f.schema, Where: f.where,
 	}
 }
@@ -99,9 +100,11 @@ func (r *run) failIn(n *node, keyword string, v value.Value, context *fault, mes
 	if !r.found.wants(len(r.path)-r.base, weak) {
 		return nil
 	}
+	at := append([]value.Value(nil), r.path...)
 	r.found.best = &fault{
 		message: message, keyword: keyword, instance: v, schema: n.doc, context: context,
-		path:       append([]value.Value(nil), r.path[r.base:]...),
+		at:         at,
+		path:       at[r.base:],
 		schemaPath: append([]value.Value(nil), r.schemaPath[r.schemaBase:]...),
 	}
 	if r.found.pick == pickFirst {

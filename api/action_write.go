@@ -28,11 +28,7 @@ func (c *call) actionBody(name string, kind metadata.Kind) (*value.Dict, error) 
 			return nil, err
 		}
 	}
-	clean, err := metadata.Schema(kind).Clean(body)
-	if err != nil {
-		return nil, err
-	}
-	return clean.(*value.Dict), nil
+	return cleaned(body, metadata.Schema(kind))
 }
 
 // actionFrom makes an action of a body.
@@ -192,6 +188,7 @@ func (c *call) storeAction(x petrel.Action, pack petrel.Pack, body *value.Dict, 
 	entry := c.entry(permission, x.UID, d, object{{"runner_type", x.RunnerType}, {"files", names(files)}})
 	var undo func()
 	err = c.a.cfg.Store.InTx(c.ctx(), func(ctx context.Context, tx storage.Admin) error {
+		undo = undone(undo)
 		if err := store(tx, ctx, x); err != nil {
 			return duplicate(err, fmt.Sprintf("uid \"%s\"", x.UID), true)
 		}
@@ -207,10 +204,19 @@ func (c *call) storeAction(x petrel.Action, pack petrel.Pack, body *value.Dict, 
 		}
 		return tx.AppendAudit(ctx, entry)
 	})
-	if err != nil && undo != nil {
-		undo()
+	if err != nil {
+		undone(undo)
 	}
 	return err
+}
+
+// undone takes back what an attempt wrote to disk, because its transaction
+// failed or is run again.
+func undone(undo func()) func() {
+	if undo != nil {
+		undo()
+	}
+	return nil
 }
 
 // filesFrom reads data_files of a body: paths below the pack's folder.
@@ -357,6 +363,7 @@ func (a *API) actionClone(c *call) error {
 	x.ID = petrel.NewID(a.cfg.Now())
 	var undo func()
 	err = a.cfg.Store.InTx(c.ctx(), func(ctx context.Context, tx storage.Admin) error {
+		undo = undone(undo)
 		if exists {
 			if err := tx.DeleteAction(ctx, before.ID); err != nil {
 				return err
@@ -376,9 +383,7 @@ func (a *API) actionClone(c *call) error {
 		return tx.AppendAudit(ctx, entries...)
 	})
 	if err != nil {
-		if undo != nil {
-			undo()
-		}
+		undone(undo)
 		return err
 	}
 	return c.json(http.StatusCreated, actionShape(x))

@@ -80,7 +80,11 @@ func (a *API) aliasGet(c *call) error {
 
 // aliasBody reads an alias in a body.
 func (c *call) aliasBody() (petrel.Alias, error) {
-	body, err := c.body(true, metadata.Schema(metadata.Alias))
+	v, err := c.decode(true)
+	if err != nil {
+		return petrel.Alias{}, err
+	}
+	body, err := cleaned(v, metadata.Schema(metadata.Alias))
 	if err != nil {
 		return petrel.Alias{}, err
 	}
@@ -254,7 +258,11 @@ func (a *API) aliasHelp(c *call) error {
 
 // aliasExecute serves POST aliasexecution: a line that a client matched.
 func (a *API) aliasExecute(c *call) error {
-	body, err := c.body(true, metadata.Schema(metadata.AliasExecution))
+	v, err := c.decode(true)
+	if err != nil {
+		return err
+	}
+	body, err := cleaned(v, metadata.Schema(metadata.AliasExecution))
 	if err != nil {
 		return err
 	}
@@ -271,8 +279,11 @@ func (a *API) aliasExecute(c *call) error {
 
 // aliasMatchAndExecute serves POST aliasexecution/match_and_execute.
 func (a *API) aliasMatchAndExecute(c *call) error {
-	body, err := c.body(true, a.bodies["alias_match_and_execute"], metadata.Schema(metadata.AliasMatch))
+	body, err := c.body(true, a.bodies["alias_match_and_execute"])
 	if err != nil {
+		return err
+	}
+	if body, err = cleaned(body, metadata.Schema(metadata.AliasMatch)); err != nil {
 		return err
 	}
 	masked, err := c.masked("execution:new")

@@ -43,16 +43,15 @@ func tooLarge(limit int64) error {
 	return petrel.Errorf(petrel.TooLarge, "The request body is larger than the limit of %d bytes.", limit)
 }
 
-// body reads the request's body by its content type and checks it against
-// schemas, in their order; defaults of each are filled in before it is
-// checked. An absent JSON body counts as {}. Doubled keys are refused where
+// body reads the request's body by its content type and checks it against a
+// schema. An absent JSON body counts as {}. Doubled keys are refused where
 // strict is set. st2: st2common/st2common/router.py
-func (c *call) body(strict bool, schemas ...*schema.Schema) (*value.Dict, error) {
+func (c *call) body(strict bool, s *schema.Schema) (*value.Dict, error) {
 	v, err := c.decode(strict)
 	if err != nil {
 		return nil, err
 	}
-	return checked(v, schemas...)
+	return checked(v, s)
 }
 
 // decode reads the request's body without a look at what it says.
@@ -64,14 +63,25 @@ func (c *call) decode(strict bool) (value.Value, error) {
 	return decodeBody(c.r.Header.Get("Content-Type"), text, strict)
 }
 
-// checked fills defaults in and gives the object if it fits all schemas.
-func checked(v value.Value, schemas ...*schema.Schema) (*value.Dict, error) {
-	for _, s := range schemas {
-		v = s.FillDefaults(v)
-		if err := s.First(v); err != nil {
-			return nil, err
-		}
+// checked gives the object if it fits the schema: the first fault is told.
+func checked(v value.Value, s *schema.Schema) (*value.Dict, error) {
+	if err := s.First(v); err != nil {
+		return nil, err
 	}
+	return asObject(v)
+}
+
+// cleaned is checked for a schema that fills in defaults before it checks: of
+// several faults the one nearest to the root is told.
+func cleaned(v value.Value, s *schema.Schema) (*value.Dict, error) {
+	clean, err := s.Clean(v)
+	if err != nil {
+		return nil, err
+	}
+	return asObject(clean)
+}
+
+func asObject(v value.Value) (*value.Dict, error) {
 	d, ok := v.(*value.Dict)
 	if !ok {
 		return nil, petrel.Errorf(petrel.Invalid, "%s is not of type 'object'", cutText(value.Repr(v)))

@@ -45,10 +45,11 @@ type Engine interface {
 
 // Registrar reads packs from their folders into the store.
 type Registrar interface {
-	// RegisterPacks registers the named packs, all of them for none. It answers how
-	// many things of each kind were registered, under StackStorm's names ("actions").
-	// With failOnFailure the first file that cannot be read ends it with an error.
-	RegisterPacks(ctx context.Context, names []string, failOnFailure bool) (map[string]int, error)
+	// RegisterPacks registers the named packs, all of them for none, and of them
+	// the kinds of content that types name ("actions"), all of them for none. It
+	// answers how many things of each kind there were. With failOnFailure the
+	// first file that cannot be read ends it with an error.
+	RegisterPacks(ctx context.Context, names, types []string, failOnFailure bool) (map[string]int, error)
 }
 
 // Check is a part that readiness asks.

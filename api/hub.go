@@ -59,7 +59,8 @@ func (r *reader) end()    { r.endOnce.Do(func() { close(r.over) }) }
 // hub reads the feed while somebody listens, makes each event's frames once,
 // and gives them to the readers. A reader that does not keep up is cut off.
 type hub struct {
-	a *API
+	a    *API
+	sent map[petrel.ID]int64 // the last piece of output sent; only the reading of the feed touches it
 
 	mu      sync.Mutex
 	readers map[*reader]bool
@@ -92,6 +93,7 @@ func (h *hub) join(ctx context.Context, user string, i interest) (r *reader, lea
 			return nil, nil, err
 		}
 		h.stop = stop
+		h.sent = map[petrel.ID]int64{}
 		go h.listen(listening, subscription)
 	}
 	r = &reader{interest: i, frames: make(chan frame, h.a.cfg.StreamBuffer), cut: make(chan struct{}), over: make(chan struct{})}
@@ -272,22 +274,38 @@ func (h *hub) outputFrames(ctx context.Context, e queue.Event) []frame {
 	if !h.wanted(outputEvent) {
 		return nil
 	}
-	chunks, err := h.a.cfg.Store.OutputList(ctx, e.ID, "", e.Revision-1, 1)
-	if err != nil {
-		h.unreadable(e, err)
-		return nil
-	}
+	// An event names the first piece of a batch; what an earlier event's reading
+	// brought along already is not sent twice.
+	after := max(e.Revision-1, h.sent[e.ID])
 	var out []frame
-	for _, chunk := range chunks {
-		data, err := appendJSON(nil, outputShape(chunk))
+	for {
+		chunks, err := h.a.cfg.Store.OutputList(ctx, e.ID, "", after, outputPage)
 		if err != nil {
 			h.unreadable(e, err)
-			continue
+			return out
 		}
-		out = append(out, frame{name: outputEvent, data: data, actionRef: chunk.ActionRef, execution: chunk.ExecutionID, output: &chunk})
+		for _, chunk := range chunks {
+			after = chunk.Seq
+			data, err := appendJSON(nil, outputShape(chunk))
+			if err != nil {
+				h.unreadable(e, err)
+				continue
+			}
+			out = append(out, frame{name: outputEvent, data: data, actionRef: chunk.ActionRef, execution: chunk.ExecutionID, output: &chunk})
+		}
+		if len(chunks) < outputPage {
+			break
+		}
 	}
+	if len(h.sent) >= maxSent {
+		clear(h.sent)
+	}
+	h.sent[e.ID] = after
 	return out
 }
+
+// maxSent bounds of how many executions it is remembered which output was sent.
+const maxSent = 10_000
 
 func (h *hub) unreadable(e queue.Event, err error) {
 	h.a.cfg.Log.Warn("an event could not be shown on the stream", "kind", e.Kind, "id", e.ID, "error", err)

@@ -104,27 +104,14 @@ func (c *call) startPackAction(ref petrel.Ref, parameters *value.Dict) error {
 	return c.json(http.StatusAccepted, object{{"execution_id", x.ID}})
 }
 
-// registeredKinds are the kinds of content in the order and under the names in
-// which StackStorm counts them, with the words that ask for each.
-var registeredKinds = []struct {
-	name  string
-	words []string
-}{
-	{"runners", []string{"runner", "runners", "action", "actions"}},
-	{"rule_types", []string{"rule_type", "rule_types", "rule", "rules"}},
-	{"policy_types", []string{"policy_type", "policy_types", "policy", "policies"}},
-	{"triggers", []string{"trigger", "triggers"}},
-	{"sensors", []string{"sensor", "sensors"}},
-	{"actions", []string{"action", "actions"}},
-	{"rules", []string{"rule", "rules"}},
-	{"aliases", []string{"alias", "aliases"}},
-	{"policies", []string{"policy", "policies"}},
-	{"configs", []string{"config", "configs"}},
+// registeredKinds are the kinds of content in the order in which StackStorm
+// counts them.
+var registeredKinds = []string{
+	"runners", "rule_types", "policy_types", "triggers", "sensors", "actions", "rules", "aliases", "policies", "configs",
 }
 
 // packRegister serves POST packs/register: packs are read from their folders
-// again. A pack is always registered whole; types only choose what is counted
-// in the answer.
+// again.
 func (a *API) packRegister(c *call) error {
 	body, err := c.body(true, a.bodies["packs_register"])
 	if err != nil {
@@ -138,7 +125,7 @@ func (a *API) packRegister(c *call) error {
 	if err != nil {
 		return err
 	}
-	counts, err := a.cfg.Packs.RegisterPacks(c.ctx(), packs, boolOf(body, "fail_on_failure", true))
+	counts, err := a.cfg.Packs.RegisterPacks(c.ctx(), packs, types, boolOf(body, "fail_on_failure", true))
 	entry := c.entry("pack_register", "pack", d, object{{"packs", append([]string{}, packs...)}, {"failed", err != nil}})
 	if auditErr := a.cfg.Store.AppendAudit(c.ctx(), entry); auditErr != nil && err == nil {
 		err = auditErr
@@ -146,12 +133,10 @@ func (a *API) packRegister(c *call) error {
 	if err != nil {
 		return err
 	}
-	all := len(types) == 0 || contains(types, "all")
 	out := object{}
 	for _, kind := range registeredKinds {
-		asked := all || slices.ContainsFunc(kind.words, func(w string) bool { return contains(types, w) })
-		if n, ok := counts[kind.name]; ok && asked {
-			out.add(kind.name, n)
+		if n, ok := counts[kind]; ok {
+			out.add(kind, n)
 		}
 	}
 	return c.json(http.StatusOK, out)

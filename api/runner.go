@@ -77,11 +77,14 @@ func (a *API) runnerUpdate(c *call) error {
 	if err != nil {
 		return err
 	}
-	given, ok := body.GetStr("enabled")
-	enabled, isBool := given.(bool)
-	if !ok || !isBool {
-		return petrel.Errorf(petrel.Invalid, "'enabled' is a required property")
+	// st2: the whole object is sent back, and one without an id is no answer to a
+	// GET; recorded as a 500.
+	for _, name := range []string{"id", "enabled"} {
+		if !body.Has(name) {
+			return petrel.Errorf(petrel.Invalid, "'%s' is a required property", name)
+		}
 	}
+	enabled := boolOf(body, "enabled", x.Enabled)
 	x.Enabled = enabled
 	entry := c.entry("runner_type_modify", x.UID, d, object{{"enabled", enabled}})
 	err = a.cfg.Store.InTx(c.ctx(), func(ctx context.Context, tx storage.Admin) error {

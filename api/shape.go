@@ -174,7 +174,7 @@ func (a *API) executionShape(x petrel.Execution, masked bool) (object, error) {
 	if !parameters.Empty() {
 		o.add("parameters", parameters)
 	}
-	if x.ResultSize != 0 {
+	if x.ResultSize != 0 && x.Status != petrel.StatusCanceling {
 		o.add("result_size", x.ResultSize)
 	}
 	if !x.Context.Empty() {
@@ -230,6 +230,10 @@ func (a *API) liveactionPart(x petrel.Execution, parameters petrel.JSON) object 
 }
 
 func runnerInfo(x petrel.Execution) object {
+	switch x.Status {
+	case petrel.StatusRequested, petrel.StatusDelayed, petrel.StatusScheduled:
+		return object{} // an owner that has not begun is nobody's business
+	}
 	if x.RunnerHost == "" {
 		return object{}
 	}

@@ -68,13 +68,14 @@ func (a *API) userPut(c *call) error {
 	if err := checkName("name", name); err != nil {
 		return err
 	}
+	hash := ""
+	if body.Has("password") {
+		if hash, err = a.cfg.Auth.HashPassword(textOf(body, "password")); err != nil {
+			return err
+		}
+	}
 	var u petrel.User
 	err = a.cfg.Store.InTx(c.ctx(), func(ctx context.Context, tx storage.Admin) error {
-		if password := textOf(body, "password"); body.Has("password") {
-			if err := a.cfg.Auth.On(tx).SetPassword(ctx, name, password); err != nil {
-				return err
-			}
-		}
 		var err error
 		u, err = tx.User(ctx, name)
 		if petrel.Is(err, petrel.NotFound) {
@@ -85,11 +86,14 @@ func (a *API) userPut(c *call) error {
 			return err
 		}
 		u.Admin, u.IsService = boolOf(body, "admin", u.Admin), boolOf(body, "is_service", u.IsService)
+		if hash != "" {
+			u.Password = hash
+		}
 		if err := tx.PutUser(ctx, u); err != nil {
 			return err
 		}
 		args := object{{"admin", u.Admin}, {"is_service", u.IsService}}
-		if body.Has("password") {
+		if hash != "" {
 			args.add("password", auth.Masked)
 		}
 		d := a.cfg.Authorizer.Decide(ctx, c.who, "user_modify", target)

@@ -83,7 +83,7 @@ func (o outcome) merged(stored []byte) (any, error) {
 
 func (o outcome) check() error {
 	var c rows.Check
-	c.That(o.status.Valid(), "status", "'%s' is not a status", Searchable(string(o.status)))
+	c.That(o.status.Valid(), "status", "'%s' is not a status", rows.Shown(string(o.status)))
 	c.Value("result", o.result, rows.MaxUserValue)
 	c.Value("context", o.merge, rows.MaxUserValue)
 	return c.Err()
@@ -146,9 +146,10 @@ func settle(ctx context.Context, q Query, id petrel.ID, m Moving, o outcome) err
 	return staleAll(ctx, q, id)
 }
 
-// staleAll marks the posts that show a run to be rendered again.
+// staleAll marks the posts that show a run to be rendered again, those marked
+// before too: their lock puts this in order with a RevisePost under way.
 func staleAll(ctx context.Context, q Query, id petrel.ID) error {
-	_, err := q.Exec(ctx, `update post set stale = $2 where execution_id = $1 and execution_id <> '' and not final and not stale`, string(id), true)
+	_, err := q.Exec(ctx, `update post set stale = $2 where execution_id = $1 and execution_id <> '' and not final`, string(id), true)
 	return err
 }
 
@@ -222,7 +223,7 @@ func (s Store) Cancel(ctx context.Context, c storage.Cancel) (petrel.Execution, 
 	var after petrel.Execution
 	var tell string
 	if !c.ID.Valid() {
-		return after, "", notFound("Execution with id '%s' not found.", Searchable(string(c.ID)))
+		return after, "", notFound("Execution with id '%s' not found.", rows.Shown(string(c.ID)))
 	}
 	by, err := rows.Marshal("cancelled_by", map[string]string{"cancelled_by": c.By})
 	if err != nil {
@@ -253,7 +254,7 @@ func (s Store) Cancel(ctx context.Context, c storage.Cancel) (petrel.Execution, 
 			} else {
 				tell = m.Owner
 			}
-			if err := settle(ctx, q, c.ID, m, outcome{status: next, at: c.At, result: c.Result, merge: by}); err != nil {
+			if err := settle(ctx, q, c.ID, m, outcome{status: next, at: c.At, result: c.Result, measure: next == petrel.StatusCanceling, merge: by}); err != nil {
 				return err
 			}
 		}
@@ -274,7 +275,7 @@ func (s Store) SetStatus(ctx context.Context, c storage.StatusChange) (petrel.Ex
 		return after, err
 	}
 	if !c.ID.Valid() {
-		return after, notFound("Execution with id '%s' not found.", Searchable(string(c.ID)))
+		return after, notFound("Execution with id '%s' not found.", rows.Shown(string(c.ID)))
 	}
 	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) (err error) {
 		m, found, err := readMoving(ctx, q, c.ID, len(c.MergeContext) > 0)

@@ -24,6 +24,9 @@ func (c *Context) Compare(want, got value.Value, where string) []string {
 	if want == "$any" {
 		return nil
 	}
+	if w, ok := want.(string); ok && got == w {
+		return nil // placeholders that were put into an answer, too
+	}
 	if want == "$num" {
 		if _, isBool := got.(bool); isNumber(got) && !isBool {
 			return nil

@@ -21,6 +21,9 @@ type Player struct {
 	Replace []Replacement
 	SysUser string
 	Client  *http.Client
+	// MaxWait bounds how long is waited for a document to say something,
+	// whatever the scenario says; 0 is no bound.
+	MaxWait time.Duration
 }
 
 // Answer is what a server answered.
@@ -149,7 +152,11 @@ func pause(ctx context.Context, seconds float64) {
 
 // wait polls until a document says what the scenario waits for.
 func (p *Player) wait(ctx context.Context, c *Context, wait, headers *value.Dict) error {
-	end := time.Now().Add(time.Duration(Number(wait, "timeout", 60) * float64(time.Second)))
+	patience := time.Duration(Number(wait, "timeout", 60) * float64(time.Second))
+	if p.MaxWait > 0 {
+		patience = min(patience, p.MaxWait)
+	}
+	end := time.Now().Add(patience)
 	request := value.DictOf("method", "GET", "path", Text(wait, "path"))
 	if headers != nil {
 		request.SetStr("headers", headers)

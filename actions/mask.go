@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"petrel/expr/pyre"
 	"petrel/expr/value"
 	"petrel/schema"
 )
@@ -13,68 +14,87 @@ const Masked = "********"
 
 // mask says which parts of a value are secret; nil for none.
 type mask struct {
-	whole bool
-	keys  map[string]*mask // of a dict
-	items *mask            // of each item of a list
+	whole    bool
+	keys     map[string]*mask // of a dict, by name; nil for a key without secrets
+	patterns []patternMask    // of keys not in keys
+	more     *mask            // of all other keys
+	items    *mask            // of each item of a list
+}
+
+type patternMask struct {
+	re   *pyre.Regexp
+	mask *mask
 }
 
 // maskOf gives the mask of a map of schemas.
 func maskOf(properties *value.Dict) *mask {
-	m := &mask{}
-	for k, v := range properties.All() {
-		doc, ok := v.(*value.Dict)
-		if !ok {
-			continue
-		}
-		if sub := maskOfSchema(doc, 0); sub != nil {
-			if m.keys == nil {
-				m.keys = map[string]*mask{}
-			}
-			m.keys[value.KeyText(k)] = sub
+	return maskOfObject(value.DictOf("properties", properties), 0)
+}
+
+func maskOfSchema(v value.Value, depth int) *mask {
+	doc, ok := v.(*value.Dict)
+	if !ok || doc == nil {
+		return nil
+	}
+	if trueAt(doc, "secret") || depth > MaxDepth {
+		return &mask{whole: true}
+	}
+	kind, _ := doc.GetStr("type")
+	if kindIs(kind, "object") {
+		return maskOfObject(doc, depth)
+	}
+	if kindIs(kind, "array") {
+		if part := maskOfSchema(dictAt(doc, "items"), depth+1); part != nil {
+			return &mask{items: part}
 		}
 	}
-	if m.keys == nil {
+	return nil
+}
+
+// maskOfObject looks at patternProperties and additionalProperties too, which
+// StackStorm passes over in parameters: a secret shown by mistake is worse than
+// one masked by mistake.
+func maskOfObject(doc *value.Dict, depth int) *mask {
+	m := &mask{keys: map[string]*mask{}}
+	some := false
+	for k, v := range orEmpty(dictAt(doc, "properties")).All() {
+		part := maskOfSchema(v, depth+1)
+		m.keys[value.KeyText(k)] = part
+		some = some || part != nil
+	}
+	for k, v := range orEmpty(dictAt(doc, "patternProperties")).All() {
+		part := maskOfSchema(v, depth+1)
+		if part == nil {
+			continue
+		}
+		some = true
+		re, err := pyre.Compile(value.KeyText(k), 0)
+		if err != nil {
+			m.more = part // it may have meant any key
+			continue
+		}
+		m.patterns = append(m.patterns, patternMask{re, part})
+	}
+	if part := maskOfSchema(dictAt(doc, "additionalProperties"), depth+1); part != nil {
+		m.more, some = part, true
+	}
+	if !some {
 		return nil
 	}
 	return m
 }
 
-func maskOfSchema(doc *value.Dict, depth int) *mask {
-	if trueAt(doc, "secret") || depth > MaxDepth {
-		return &mask{whole: true}
+// of gives the mask of a dict's key.
+func (m *mask) of(key string) *mask {
+	if part, ok := m.keys[key]; ok {
+		return part
 	}
-	kind, _ := doc.GetStr("type")
-	switch {
-	case kindIs(kind, "object"):
-		properties := dictAt(doc, "properties")
-		if properties == nil {
-			return nil
-		}
-		m := &mask{}
-		for k, v := range properties.All() {
-			sub, ok := v.(*value.Dict)
-			if !ok {
-				continue
-			}
-			if part := maskOfSchema(sub, depth+1); part != nil {
-				if m.keys == nil {
-					m.keys = map[string]*mask{}
-				}
-				m.keys[value.KeyText(k)] = part
-			}
-		}
-		if m.keys == nil {
-			return nil
-		}
-		return m
-	case kindIs(kind, "array"):
-		if items := dictAt(doc, "items"); items != nil {
-			if part := maskOfSchema(items, depth+1); part != nil {
-				return &mask{items: part}
-			}
+	for _, p := range m.patterns {
+		if found, err := p.re.Search(key); found != nil || err != nil {
+			return p.mask
 		}
 	}
-	return nil
+	return m.more
 }
 
 func kindIs(kind value.Value, name string) bool {
@@ -111,9 +131,9 @@ func (m *mask) apply(v value.Value) value.Value {
 		return Masked
 	}
 	out := d.Clone()
-	for k, part := range m.keys {
-		if item, has := d.GetStr(k); has {
-			out.SetStr(k, part.apply(item))
+	for k, item := range d.All() {
+		if part := m.of(value.KeyText(k)); part != nil {
+			out.Set(k, part.apply(item))
 		}
 	}
 	return out
@@ -173,9 +193,9 @@ func (m *mask) collect(v value.Value, found map[string]bool, depth int) {
 	switch x := v.(type) {
 	case *value.Dict:
 		for k, item := range x.All() {
-			part := m.keys[value.KeyText(k)]
-			if m.whole {
-				part = m
+			part := m
+			if !m.whole {
+				part = m.of(value.KeyText(k))
 			}
 			part.collect(item, found, depth+1)
 		}
@@ -240,7 +260,7 @@ func (s *Spec) veilFault(fault *schema.Error) *schema.Error {
 			break
 		}
 		if name, ok := step.(string); ok {
-			m = m.keys[name]
+			m = m.of(name)
 		} else {
 			m = m.items
 		}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -93,7 +94,7 @@ func (s *Store) finishTogether(ctx context.Context, batch []storage.Finish) ([]e
 			end.ids, end.statuses, end.ended, end.logs, end.attempts, end.hosts, end.pids, end.revisions, end.results, end.sizes)
 		b.Queue(`delete from live where id = any($1)`, end.ids)
 		b.Queue(`delete from token where execution_id <> '' and execution_id = any($1)`, end.ids)
-		b.Queue(`update post set stale = true where execution_id <> '' and execution_id = any($1) and not final and not stale`, end.ids)
+		b.Queue(`update post set stale = true where execution_id <> '' and execution_id = any($1) and not final`, end.ids)
 		changed, err := q.send(ctx, b)
 		if err == nil && changed[0] != int64(len(end.ids)) {
 			return errHalve
@@ -119,15 +120,21 @@ func (s *Store) AppendOutput(ctx context.Context, owner string, batch []petrel.O
 }
 
 func (s *Store) outputAll(ctx context.Context, batch []ownedChunk) []error {
-	return halves(batch,
-		func(batch []ownedChunk) ([]error, error) { return s.outputTogether(ctx, batch) },
-		func(one ownedChunk) error {
-			errs, err := s.outputTogether(ctx, []ownedChunk{one})
-			if err != nil {
-				return mapError(err)
-			}
-			return errs[0]
-		})
+	var errs []error
+	for _, p := range distinct(batch, func(o ownedChunk) []string {
+		return []string{fmt.Sprint(o.ExecutionID, " ", o.Seq, " ", o.Attempt)}
+	}) {
+		errs = append(errs, halves(p,
+			func(batch []ownedChunk) ([]error, error) { return s.outputTogether(ctx, batch) },
+			func(one ownedChunk) error {
+				errs, err := s.outputTogether(ctx, []ownedChunk{one})
+				if err != nil {
+					return mapError(err)
+				}
+				return errs[0]
+			})...)
+	}
+	return errs
 }
 
 type chunkKey struct {
@@ -177,8 +184,7 @@ func (s *Store) outputTogether(ctx context.Context, batch []ownedChunk) ([]error
 			if errs[i] != nil {
 				continue
 			}
-			if stored[k] { // a second chunk of the same place is looked up
-				delete(stored, k)
+			if stored[k] {
 				continue
 			}
 			err := relational.ChunkRefused(ctx, q, o.owner, o.OutputChunk)

@@ -22,6 +22,7 @@ type group[T any] struct {
 	mu      sync.Mutex
 	queue   []*groupCall[T]
 	running bool
+	closed  bool
 	wg      sync.WaitGroup
 }
 
@@ -36,6 +37,9 @@ type groupCall[T any] struct {
 // context ends takes back what was not taken into a batch; what was taken is
 // waited for, because its outcome is known soon.
 func (g *group[T]) do(ctx context.Context, batch []T) []error {
+	if err := relational.Nested(ctx); err != nil {
+		return same(err, len(batch))
+	}
 	var calls []*groupCall[T]
 	for rest := batch; len(rest) > 0; {
 		n, bytes := 0, 0
@@ -50,6 +54,10 @@ func (g *group[T]) do(ctx context.Context, batch []T) []error {
 		return nil
 	}
 	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return same(errClosed, len(batch))
+	}
 	g.queue = append(g.queue, calls...)
 	if !g.running {
 		g.running = true
@@ -63,9 +71,7 @@ func (g *group[T]) do(ctx context.Context, batch []T) []error {
 		case <-c.done:
 		case <-ctx.Done():
 			if g.takeBack(c) {
-				for range c.batch {
-					c.errs = append(c.errs, mapError(ctx.Err()))
-				}
+				c.errs = same(mapError(ctx.Err()), len(c.batch))
 			} else {
 				<-c.done
 			}
@@ -145,15 +151,31 @@ func (g *groups) open(s *Store) {
 	}
 }
 
-// wait ends when no batch is under way.
-func (g *groups) wait() {
-	g.request.wg.Wait()
-	g.start.wg.Wait()
-	g.finish.wg.Wait()
-	g.output.wg.Wait()
+// close refuses further batches and ends when none is under way.
+func (g *groups) close() {
+	g.request.close()
+	g.start.close()
+	g.finish.close()
+	g.output.close()
 	for class := range g.each {
-		g.each[class].wg.Wait()
+		g.each[class].close()
 	}
+}
+
+func (g *group[T]) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.wg.Wait()
+}
+
+// same answers for n elements alike.
+func same(err error, n int) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
 }
 
 var errHalve = errors.New("the batch cannot be stored in one piece")
@@ -173,11 +195,7 @@ func halves[T any](batch []T, together func(batch []T) ([]error, error), single 
 		middle := len(batch) / 2
 		return append(halves(batch[:middle], together, single), halves(batch[middle:], together, single)...)
 	}
-	errs = make([]error, len(batch))
-	for i := range errs {
-		errs[i] = mapError(err)
-	}
-	return errs
+	return same(mapError(err), len(batch))
 }
 
 // distinct cuts a batch into parts in which no key occurs twice, so that a
@@ -245,8 +263,5 @@ func (s *Store) eachAll(ctx context.Context, class relational.Class, batch []par
 			return errs
 		}
 	}
-	for i := range errs {
-		errs[i] = mapError(err)
-	}
-	return errs
+	return same(mapError(err), len(batch))
 }

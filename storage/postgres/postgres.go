@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -48,6 +49,7 @@ type Store struct {
 	groups  groups
 	quit    chan struct{}
 	swept   chan struct{}
+	ended   atomic.Bool
 	close   sync.Once
 }
 
@@ -111,9 +113,10 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 // Close ends all connections after the writes that are under way.
 func (s *Store) Close() error {
 	s.close.Do(func() {
+		s.groups.close()
+		s.ended.Store(true)
 		close(s.quit)
 		<-s.swept
-		s.groups.wait()
 		s.leases.Close()
 		s.pool.Close()
 	})
@@ -140,6 +143,8 @@ func (s *Store) Ping(ctx context.Context) error {
 		return migrations.Check(version, oldest)
 	})
 }
+
+var errClosed = petrel.Errorf(petrel.Unavailable, "The database is closed.")
 
 // receiptKept is how long a receipt can be asked for; a call asks within its
 // timeout.

@@ -29,3 +29,15 @@ func openURL(t *testing.T, url string, options postgres.Options) *postgres.Store
 }
 
 func TestStore(t *testing.T) { storagetest.Run(t, open) }
+
+// TestNodes runs the competing parts over three nodes on one database.
+func TestNodes(t *testing.T) {
+	storagetest.RunShared(t, func(t *testing.T) []storage.Store {
+		url := storagetest.PostgresURL(t)
+		var all []storage.Store
+		for range 3 {
+			all = append(all, openURL(t, url, postgres.Options{MaxConns: 4}))
+		}
+		return all
+	})
+}

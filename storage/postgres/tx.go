@@ -22,6 +22,12 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // Read runs a function over one consistent view of the database.
 func (s *Store) Read(ctx context.Context, do func(ctx context.Context, q relational.Query) error) error {
+	if err := relational.Nested(ctx); err != nil {
+		return err
+	}
+	if s.ended.Load() {
+		return errClosed
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	return mapError(s.repeat(ctx, func() error {
@@ -80,6 +86,12 @@ func (s *Store) repeat(ctx context.Context, do func() error) error {
 // another transaction or met a broken connection, and learns by the receipt
 // what became of a commit without an answer before it repeats that.
 func (s *Store) transact(ctx context.Context, class relational.Class, do func(ctx context.Context, q *query) error) error {
+	if err := relational.Nested(ctx); err != nil {
+		return err
+	}
+	if s.ended.Load() {
+		return errClosed
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	pool := s.pool
@@ -146,7 +158,7 @@ func (s *Store) attempt(ctx context.Context, pool *pgxpool.Pool, do func(ctx con
 	if err != nil {
 		return q.lost(err)
 	}
-	if err := do(ctx, q); err != nil {
+	if err := do(relational.InWrite(ctx), q); err != nil {
 		return err
 	}
 	// The commit has its own time: it is short, and giving it up only makes its

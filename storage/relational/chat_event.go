@@ -37,7 +37,7 @@ func putEvent(ctx context.Context, q Query, e petrel.ChatEvent) (petrel.ID, bool
 		return "", false, err
 	}
 	if e.State != petrel.ChatEventNew && e.State != petrel.ChatEventDone {
-		return "", false, rows.Invalid("state", "'%s' is not a state of a chat event", Searchable(string(e.State)))
+		return "", false, rows.Invalid("state", "'%s' is not a state of a chat event", rows.Shown(string(e.State)))
 	}
 	now, err := q.Now(ctx)
 	if err != nil {
@@ -49,27 +49,29 @@ func putEvent(ctx context.Context, q Query, e petrel.ChatEvent) (petrel.ID, bool
 			string(e.ID), nullable(e.Key), e.Adapter, e.Identity.Workspace, e.Identity.User, e.Channel, e.Thread, e.Kind, rows.Micros(e.At), now,
 			e.Owner, e.Attempt, string(e.State), rows.ShortText(e.Outcome), packed([]byte(e.Text)), packed(e.Payload))
 	}
-	n, err := insert()
-	if err != nil || n > 0 {
-		return e.ID, false, err
-	}
-	if e.Key != "" {
+	for range 3 { // more than once only when a key runs out while others use it
+		n, err := insert()
+		if err != nil || n > 0 {
+			return e.ID, false, err
+		}
+		if e.Key == "" {
+			break
+		}
 		var first string
 		var stored int64
 		found, err := one(ctx, q, []any{&first, &stored}, `select id, stored_at from chat_event where key = $1`, e.Key)
 		if err != nil {
 			return "", false, err
 		}
-		if found && stored >= now-dedupWindow.Microseconds() {
+		if !found {
+			break
+		}
+		if stored >= now-dedupWindow.Microseconds() {
 			return petrel.ID(first), true, nil
 		}
-		if found { // the key has run out and stands for a new event
-			if _, err := q.Exec(ctx, `update chat_event set key = null where id = $1`, first); err != nil {
-				return "", false, err
-			}
-			if n, err = insert(); err != nil || n > 0 {
-				return e.ID, false, err
-			}
+		// The key has run out and stands for a new event from now on.
+		if _, err := q.Exec(ctx, `update chat_event set key = null where id = $1`, first); err != nil {
+			return "", false, err
 		}
 	}
 	return "", false, conflict(e.ID, "There is already a chat event with id %s.", e.ID)
@@ -121,11 +123,21 @@ func (s Store) ClaimChatEvents(ctx context.Context, owner string, ids []petrel.I
 		if err := notDead(ctx, q, owner); err != nil {
 			return err
 		}
+		// First locked, then looked at again: a lock gives the newest row, but the
+		// condition about its owner's node was answered for the row before it.
+		const free = `state = 'new' and owner <> %s and not exists (select 1 from node where node.incarnation = chat_event.owner and not node.dead)`
 		w := &where{q: q}
-		w.add(`state = 'new' and owner <> %s and not exists (select 1 from node where node.incarnation = chat_event.owner and not node.dead)`, owner)
+		w.add(free, owner)
 		in(w, "id", ids)
 		sql := `select id from chat_event` + w.sql() + ` order by seq` + w.page(limit, 0) + q.LockFree()
-		found, err := texts[string](ctx, q, sql, w.args...)
+		locked, err := texts[string](ctx, q, sql, w.args...)
+		if err != nil || len(locked) == 0 {
+			return err
+		}
+		w = &where{q: q}
+		w.add(free, owner)
+		in(w, "id", locked)
+		found, err := texts[string](ctx, q, `select id from chat_event`+w.sql(), w.args...)
 		if err != nil || len(found) == 0 {
 			return err
 		}
@@ -152,11 +164,11 @@ func closeEvent(ctx context.Context, q Query, id petrel.ID, owner, outcome strin
 	case err != nil:
 		return err
 	case !found:
-		return notFound("The chat event %s cannot be found.", Searchable(string(id)))
+		return notFound("The chat event %s cannot be found.", rows.Shown(string(id)))
 	case state == string(petrel.ChatEventDone):
 		return conflict(id, "The chat event %s was handled already.", id)
 	}
-	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The chat event " + string(id) + " is no longer owned by " + Searchable(owner) + "."}
+	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The chat event " + string(id) + " is no longer owned by " + rows.Shown(owner) + "."}
 }
 
 // FinishChatEvent marks an event done without a run.
@@ -192,7 +204,7 @@ func (s Store) PurgeChats(ctx context.Context, before time.Time, limit int) (int
 			return err
 		}
 		posts, err := q.Exec(ctx, `delete from post where id in (select id from post where updated_at < $1 and state not in ('pending', 'sending') and not stale
-			order by updated_at limit $2)`, rows.Micros(before), limit)
+			order by updated_at limit $2) and updated_at < $1 and state not in ('pending', 'sending') and not stale`, rows.Micros(before), limit)
 		n = events + posts
 		return err
 	})

@@ -280,5 +280,5 @@ func StartOne(ctx context.Context, q Query, b storage.Start) error {
 
 // NotOwner is the answer of the fence.
 func NotOwner(id petrel.ID, owner string, attempt int) error {
-	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "Attempt " + itoa(attempt) + " of execution " + Searchable(string(id)) + " is no longer owned by " + Searchable(owner) + "."}
+	return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "Attempt " + itoa(attempt) + " of execution " + rows.Shown(string(id)) + " is no longer owned by " + rows.Shown(owner) + "."}
 }

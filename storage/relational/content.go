@@ -153,12 +153,12 @@ func (a Admin) PackList(ctx context.Context, f storage.ContentFilter) ([]petrel.
 // DeletePack removes a pack and all it carries.
 func (a Admin) DeletePack(ctx context.Context, ref string) error {
 	return a.change(ctx, func(ctx context.Context, q Query) error {
-		n, err := q.Exec(ctx, `delete from pack where ref = $1`, ref)
+		n, err := q.Exec(ctx, `delete from pack where ref = $1`, Searchable(ref))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return notFound("Pack '%s' cannot be found.", ref)
+			return notFound("Pack '%s' cannot be found.", rows.Shown(ref))
 		}
 		for _, table := range []string{"action", "action_alias", "config"} {
 			if _, err := q.Exec(ctx, `delete from `+table+` where pack = $1`, ref); err != nil {
@@ -196,9 +196,9 @@ func (a Admin) PutRunnerTypes(ctx context.Context, all []petrel.RunnerType) erro
 // SetRunnerEnabled switches a runner type on or off.
 func (a Admin) SetRunnerEnabled(ctx context.Context, name string, enabled bool) error {
 	return a.change(ctx, func(ctx context.Context, q Query) error {
-		n, err := q.Exec(ctx, `update runner_type set enabled = $2 where name = $1`, name, enabled)
+		n, err := q.Exec(ctx, `update runner_type set enabled = $2 where name = $1`, Searchable(name), enabled)
 		if err == nil && n == 0 {
-			return notFound("Runner type '%s' cannot be found.", name)
+			return notFound("Runner type '%s' cannot be found.", rows.Shown(name))
 		}
 		return err
 	}, storage.KindRunner)

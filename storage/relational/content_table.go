@@ -3,10 +3,10 @@ package relational
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"petrel"
 	"petrel/storage"
+	"petrel/storage/rows"
 )
 
 // contentTable names the columns by which a table of content is filtered and
@@ -21,18 +21,15 @@ var byPack = contentTable{pack: "pack", name: "name", ref: "ref", order: "pack, 
 // get reads one piece of content.
 func get[T any](ctx context.Context, a Admin, scan func(func(...any) error) (T, error), sql, what, key string) (T, error) {
 	var got T
-	if strings.IndexByte(key, 0) >= 0 {
-		return got, notFound("The %s cannot be found.", what)
-	}
 	err := a.Read(ctx, func(ctx context.Context, q Query) error {
 		found := false
 		err := each(ctx, q, func(row func(...any) error) (err error) {
 			found = true
 			got, err = scan(row)
 			return err
-		}, sql, key)
+		}, sql, Searchable(key))
 		if err == nil && !found {
-			return notFound("The %s '%s' cannot be found.", what, key)
+			return notFound("The %s '%s' cannot be found.", what, rows.Shown(key))
 		}
 		return err
 	})
@@ -116,9 +113,9 @@ func taken(ctx context.Context, q Query, table string, id petrel.ID, ref petrel.
 
 // remove deletes one row.
 func remove(ctx context.Context, q Query, table, column, key string) error {
-	n, err := q.Exec(ctx, fmt.Sprintf(`delete from %s where %s = $1`, table, column), key)
+	n, err := q.Exec(ctx, fmt.Sprintf(`delete from %s where %s = $1`, table, column), Searchable(key))
 	if err == nil && n == 0 {
-		return notFound("'%s' cannot be found.", key)
+		return notFound("'%s' cannot be found.", rows.Shown(key))
 	}
 	return err
 }

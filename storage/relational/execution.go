@@ -305,7 +305,7 @@ func (s Store) complete(ctx context.Context, q Query, found []executionRow) ([]p
 func (s Store) Execution(ctx context.Context, id petrel.ID) (petrel.Execution, error) {
 	var x petrel.Execution
 	if !id.Valid() {
-		return x, notFound("Execution with id '%s' not found.", Searchable(string(id)))
+		return x, notFound("Execution with id '%s' not found.", rows.Shown(string(id)))
 	}
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {
 		x, err = s.execution(ctx, q, id)

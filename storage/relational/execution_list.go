@@ -92,7 +92,7 @@ func (s Store) ExecutionList(ctx context.Context, f storage.ExecutionFilter) ([]
 		if f.OrderBy != "" {
 			column, known := orderColumns[f.OrderBy]
 			if !known {
-				return rows.Invalid("order_by", "executions cannot be ordered by '%s'", Searchable(f.OrderBy))
+				return rows.Invalid("order_by", "executions cannot be ordered by '%s'", rows.Shown(f.OrderBy))
 			}
 			order = " order by " + column
 			if !f.Ascending {
@@ -130,7 +130,7 @@ func (s Store) ExecutionValues(ctx context.Context, column string) ([]string, er
 	case "status":
 		sql = `select status from execution where status is not null union select status from live order by 1`
 	default:
-		return nil, rows.Invalid("column", "executions have no column '%s' to list; the columns are action, status, runner, user", Searchable(column))
+		return nil, rows.Invalid("column", "executions have no column '%s' to list; the columns are action, status, runner, user", rows.Shown(column))
 	}
 	var all []string
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {

@@ -118,15 +118,9 @@ func (a Admin) User(ctx context.Context, name string) (petrel.User, error) {
 		return petrel.User{}, err
 	}
 	if len(all) == 0 {
-		return petrel.User{}, notFound("The user '%s' cannot be found.", Searchable(name))
+		return petrel.User{}, notFound("The user '%s' cannot be found.", rows.Shown(name))
 	}
 	return all[0], nil
-}
-
-// Searchable makes a text that cannot be a key, because no column holds it,
-// into one that no row has either.
-func Searchable(text string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // UserList lists users by name.
@@ -144,7 +138,7 @@ func (a Admin) LinkChat(ctx context.Context, c petrel.ChatIdentity, user string)
 			return err
 		}
 		if !found {
-			return notFound("The user '%s' cannot be found.", Searchable(user))
+			return notFound("The user '%s' cannot be found.", rows.Shown(user))
 		}
 		_, err = q.Exec(ctx, `insert into chat_link (adapter, workspace, chat_user, user_name) values ($1, $2, $3, $4)
 			on conflict (adapter, workspace, chat_user) do update set user_name = excluded.user_name`, c.Adapter, c.Workspace, c.User, user)

@@ -111,6 +111,11 @@ func (s Store) RevisePost(ctx context.Context, id petrel.ID, body petrel.JSON, f
 		if err != nil {
 			return err
 		}
+		// Locked first, so that the update sees a run that ended while it waited; a
+		// run that ends later waits in turn, and marks the post again.
+		if _, err := texts[string](ctx, q, `select id from post where id = $1`+q.Lock(), string(id)); err != nil {
+			return err
+		}
 		n, err := q.Exec(ctx, `update post set body = $2, revision = revision + 1, final = $3, updated_at = $4,
 			state = case when state = 'sending' then 'sending' else 'pending' end, not_before = case when state = 'sending' or state = 'pending' then not_before else 0 end,
 			stale = case when $3 then $5 else exists (select 1 from execution e where e.id = post.execution_id and e.status is not null) end
@@ -197,7 +202,7 @@ func (s Store) PostSent(ctx context.Context, id petrel.ID, owner string, revisio
 	switch sent.State {
 	case petrel.PostSent, petrel.PostPending, petrel.PostFailed, petrel.PostMaybeSent:
 	default:
-		c.That(false, "state", "a sending cannot end as '%s'", Searchable(string(sent.State)))
+		c.That(false, "state", "a sending cannot end as '%s'", rows.Shown(string(sent.State)))
 	}
 	if c.Err() != nil {
 		return c.Err()
@@ -214,7 +219,7 @@ func (s Store) PostSent(ctx context.Context, id petrel.ID, owner string, revisio
 			return err
 		}
 		if !found {
-			return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The post " + string(id) + " is no longer sent by " + Searchable(owner) + "."}
+			return &petrel.Error{Kind: petrel.NotOwner, ID: id, Message: "The post " + string(id) + " is no longer sent by " + rows.Shown(owner) + "."}
 		}
 		state, notBefore := sent.State, int64(0)
 		if sent.RetryIn > 0 {
@@ -239,8 +244,13 @@ func (s Store) SweepPosts(ctx context.Context, limit int) ([]petrel.Post, error)
 	var all []petrel.Post
 	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) error {
 		all = nil
-		ids, err := texts[string](ctx, q, `select id from post where state = 'sending' and not exists (select 1 from node n where n.incarnation = post.owner and not n.dead)
-			order by id limit $1`+q.LockFree(), limit)
+		// First locked, then looked at again, as in ClaimChatEvents.
+		const orphan = `state = 'sending' and not exists (select 1 from node n where n.incarnation = post.owner and not n.dead)`
+		locked, err := texts[string](ctx, q, `select id from post where `+orphan+` order by id limit $1`+q.LockFree(), limit)
+		if err != nil || len(locked) == 0 {
+			return err
+		}
+		ids, err := texts[string](ctx, q, `select id from post where `+orphan+` and `+q.In("id", 1), q.List(locked))
 		if err != nil || len(ids) == 0 {
 			return err
 		}

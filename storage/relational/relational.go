@@ -10,7 +10,9 @@ package relational
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"petrel"
 	"petrel/storage"
@@ -106,6 +108,20 @@ func (s Store) Now(ctx context.Context) (time.Time, error) {
 	return rows.Time(now), err
 }
 
+type writeKey struct{}
+
+// InWrite marks the context of a write under way, and Nested says whether a
+// context is marked: a write that called the store again would wait for itself.
+func InWrite(ctx context.Context) context.Context { return context.WithValue(ctx, writeKey{}, true) }
+
+// Nested is an error when the context is that of a write under way.
+func Nested(ctx context.Context) error {
+	if ctx.Value(writeKey{}) == nil {
+		return nil
+	}
+	return petrel.Errorf(petrel.Internal, "The store was called from inside a transaction; use the transaction's own methods.")
+}
+
 // inTx lets the methods of Admin take part in a transaction that is under way.
 type inTx struct{ q Query }
 
@@ -181,6 +197,9 @@ type where struct {
 
 // arg binds an argument and gives its number's text.
 func (w *where) arg(value any) string {
+	if text, is := value.(string); is {
+		value = Searchable(text)
+	}
 	w.args = append(w.args, value)
 	return fmt.Sprintf("$%d", len(w.args))
 }
@@ -238,9 +257,21 @@ func (w *where) page(limit, offset int) string {
 func plain[T ~string](list []T) []string {
 	all := make([]string, len(list))
 	for i, v := range list {
-		all[i] = string(v)
+		all[i] = Searchable(string(v))
 	}
 	return all
+}
+
+// nobody is longer than any name a column takes, so that no row has it.
+var nobody = strings.Repeat("?", rows.MaxName+1)
+
+// Searchable makes a text that no column can hold, and a database may refuse
+// even to compare with, into one that no row has.
+func Searchable(text string) string {
+	if strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text) {
+		return nobody
+	}
+	return text
 }
 
 func notFound(format string, args ...any) error {

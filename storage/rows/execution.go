@@ -24,8 +24,8 @@ func CheckExecution(x petrel.Execution) error {
 	c.Name("workflow_execution", string(x.WorkflowExecution))
 	c.Name("task_execution", string(x.TaskExecution))
 	c.That(x.Status == petrel.StatusRequested || x.Status == petrel.StatusDelayed || x.Status.Final(), "status",
-		"a new execution cannot be '%s'", clean(string(x.Status)))
-	c.That(slices.Contains(Lanes, x.Lane), "lane", "lane '%s' is none of %s", clean(string(x.Lane)), strings.Join(laneNames(), ", "))
+		"a new execution cannot be '%s'", Shown(string(x.Status)))
+	c.That(slices.Contains(Lanes, x.Lane), "lane", "lane '%s' is none of %s", Shown(string(x.Lane)), strings.Join(laneNames(), ", "))
 	for field, value := range map[string]petrel.JSON{"parameters": x.Parameters, "context": x.Context, "result": x.Result, "notify": x.Notify, "callback": x.Callback} {
 		c.Value(field, value, MaxUserValue)
 	}
@@ -94,7 +94,7 @@ func CheckPost(p petrel.Post) error {
 	switch p.State {
 	case "", petrel.PostPending, petrel.PostSent, petrel.PostMaybeSent, petrel.PostFailed:
 	default:
-		c.That(false, "post.state", "a new post cannot be '%s'", clean(string(p.State)))
+		c.That(false, "post.state", "a new post cannot be '%s'", Shown(string(p.State)))
 	}
 	return c.Err()
 }

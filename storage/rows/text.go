@@ -38,7 +38,7 @@ func (c *Check) Text(field, text string) { c.text(field, text, MaxText) }
 // ID checks an id that must be there.
 func (c *Check) ID(field string, id petrel.ID) {
 	if c.err == nil && !id.Valid() {
-		c.fail(field, "%s '%.40s' is not an id of 24 hexadecimal digits", field, clean(string(id)))
+		c.fail(field, "%s '%.40s' is not an id of 24 hexadecimal digits", field, Shown(string(id)))
 	}
 }
 
@@ -71,9 +71,9 @@ func (c *Check) text(field, text string, limit int) {
 	case len(text) > limit:
 		c.fail(field, "%s has %d bytes; the limit is %d", field, len(text), limit)
 	case strings.IndexByte(text, 0) >= 0:
-		c.fail(field, "%s '%.40s' holds a NUL character", field, clean(text))
+		c.fail(field, "%s '%.40s' holds a NUL character", field, Shown(text))
 	case !utf8.ValidString(text):
-		c.fail(field, "%s '%.40s' is not valid UTF-8", field, clean(text))
+		c.fail(field, "%s '%.40s' is not valid UTF-8", field, Shown(text))
 	}
 }
 
@@ -88,8 +88,8 @@ func Invalid(field, format string, args ...any) error {
 	return err
 }
 
-// clean makes a faulty text fit for a message.
-func clean(text string) string {
+// Shown makes any text fit for a message.
+func Shown(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", `\0`), "\uFFFD")
 }
 

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -50,6 +51,7 @@ type Store struct {
 	read    *sql.DB
 	writer  *writer
 	check   *checkpointer
+	ended   atomic.Bool
 	close   sync.Once
 	closed  error
 }
@@ -163,6 +165,7 @@ func (s *Store) dsn(writer bool) string {
 // Close ends the writer after what it was given, and the connections.
 func (s *Store) Close() error {
 	s.close.Do(func() {
+		s.ended.Store(true)
 		s.check.stop()
 		s.writer.stop()
 		s.closed = s.release()
@@ -219,8 +222,11 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Read runs a function over one consistent view of the database.
 func (s *Store) Read(ctx context.Context, do func(ctx context.Context, q relational.Query) error) error {
-	if inWrite(ctx) {
-		return errNested
+	if err := relational.Nested(ctx); err != nil {
+		return err
+	}
+	if s.ended.Load() {
+		return errClosed
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
@@ -234,8 +240,8 @@ func (s *Store) Read(ctx context.Context, do func(ctx context.Context, q relatio
 
 // Write runs a function in a transaction of the writer, shared with other writes.
 func (s *Store) Write(ctx context.Context, class relational.Class, do func(ctx context.Context, q relational.Query) error) error {
-	if inWrite(ctx) {
-		return errNested
+	if err := relational.Nested(ctx); err != nil {
+		return err
 	}
 	return mapError(s.writer.do(ctx, class, do))
 }
@@ -266,6 +272,6 @@ func (s *Store) Each(ctx context.Context, class relational.Class, n int, do func
 	return errs
 }
 
-var errNested = petrel.Errorf(petrel.Internal, "The store was called from inside a transaction; use the transaction's own methods.")
+var errClosed = petrel.Errorf(petrel.Unavailable, "The database is closed.")
 
 func (s *Store) String() string { return fmt.Sprintf("sqlite:%s", s.path) }

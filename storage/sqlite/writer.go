@@ -78,12 +78,6 @@ func (w *writer) stop() {
 	<-w.ended
 }
 
-type writeKey struct{}
-
-// inWrite says whether the context is that of a write under way, which would
-// wait for itself if it called the writer again.
-func inWrite(ctx context.Context) bool { return ctx.Value(writeKey{}) != nil }
-
 func (w *writer) do(ctx context.Context, class relational.Class, do func(ctx context.Context, q relational.Query) error) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
 	defer cancel()
@@ -107,7 +101,7 @@ func (w *writer) enter(ctx context.Context, class relational.Class, j *write) er
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.stopped {
-		return petrel.Errorf(petrel.Unavailable, "The database is closed.")
+		return errClosed
 	}
 	select {
 	case w.queues[class] <- j:
@@ -230,7 +224,7 @@ func (w *writer) alone(all []*write, cause error) {
 func (w *writer) part(q *query, j *write) error {
 	// The caller's context ends its wait, not a statement: an interrupt would end
 	// the transaction of all.
-	ctx := context.WithValue(context.WithoutCancel(j.ctx), writeKey{}, true)
+	ctx := relational.InWrite(context.WithoutCancel(j.ctx))
 	return q.inSavepoint(ctx, func() error { return j.do(ctx, q) })
 }
 

@@ -30,6 +30,54 @@ func Run(t *testing.T, open Open) {
 		{"Poison", testPoison},
 		{"Bytes", testBytes},
 		{"Lifecycle", testLifecycle},
+		{"Lanes", testLanes},
+		{"RoundRobin", testRoundRobin},
+		{"Due", testDue},
+		{"Straight", testStraight},
+		{"FinishPoison", testFinishPoison},
+		{"Cancel", testCancel},
+		{"SetStatus", testSetStatus},
+		{"Sweep", testSweep},
+		{"List", testList},
+		{"Purge", testPurge},
+		{"Output", testOutput},
+		{"Packs", testPacks},
+		{"Actions", testActions},
+		{"Aliases", testAliases},
+		{"Runners", testRunners},
+		{"InTx", testInTx},
+		{"Users", testUsers},
+		{"Tokens", testTokens},
+		{"APIKeys", testAPIKeys},
+		{"Nodes", testNodes},
+		{"Events", testEvents},
+		{"EventRuns", testEventRuns},
+		{"Posts", testPosts},
+		{"PostRuns", testPostRuns},
+		{"PurgeChats", testPurgeChats},
+		{"Audit", testAudit},
+		{"Ready", testReady},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.run(t, open(t))
+		})
+	}
+	RunShared(t, func(t *testing.T) []storage.Store { return []storage.Store{open(t)} })
+}
+
+// RunShared runs the parts of the suite in which callers compete, over stores
+// that share one database, as several nodes do.
+func RunShared(t *testing.T, open func(t *testing.T) []storage.Store) {
+	for _, part := range []struct {
+		name string
+		run  func(t *testing.T, stores []storage.Store)
+	}{
+		{"Claimers", testClaimers},
+		{"CancelRaces", testCancelRaces},
+		{"Senders", testSenders},
+		{"EventClaimers", testEventClaimers},
+		{"Mixture", testMixture},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

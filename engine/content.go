@@ -138,12 +138,11 @@ func (c *contentCache) pack(ctx context.Context, ref string) (pack, error) {
 	})
 }
 
-// config is the pack's configuration as an action of that user sees it; nil
+// resolve is a pack's configuration as an action of that user sees it; nil
 // when the pack has none.
-func (c *contentCache) config(ctx context.Context, ref, user string) (*value.Dict, error) {
-	p, err := c.pack(ctx, ref)
-	if err != nil || p.schema == nil && p.values == nil {
-		return nil, err
+func (c *contentCache) resolve(ctx context.Context, p pack, ref, user string) (*value.Dict, error) {
+	if p.schema == nil && p.values == nil {
+		return nil, nil
 	}
 	return actions.ResolveConfig(ctx, actions.ConfigInput{Pack: ref, Schema: p.schema, Values: p.values, KV: c.kv, User: user})
 }

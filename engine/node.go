@@ -154,7 +154,12 @@ func (e *Engine) sweep(gate *sweepGate) {
 			e.tell(e.life, "update", id, 0, petrel.StatusAbandoned)
 			e.posts(e.life, id)
 		}
-		if len(swept.Requeued)+len(swept.Abandoned) < sweepLimit {
+		for _, id := range swept.Canceled {
+			e.metrics.swept.WithLabelValues("canceled").Inc()
+			e.tell(e.life, "update", id, 0, petrel.StatusCanceled)
+			e.posts(e.life, id)
+		}
+		if len(swept.Requeued)+len(swept.Abandoned)+len(swept.Canceled) < sweepLimit {
 			return
 		}
 	}

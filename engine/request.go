@@ -176,9 +176,14 @@ func (e *Engine) build(ctx context.Context, r Request) (petrel.Execution, error,
 		x.Log = append(x.Log, petrel.LogEntry{At: at, Status: x.Status})
 	}
 
-	config, err := e.content.config(ctx, action.Pack, user)
+	of, err := e.content.pack(ctx, action.Pack)
 	if err != nil {
 		return x, nil, err
+	}
+	config, err := e.content.resolve(ctx, of, action.Pack, user)
+	if err != nil {
+		// The worker says what is wrong with it; here it is as if there were none.
+		config = nil
 	}
 	in := actions.Input{
 		Runner: runner, Action: action, Given: given, Context: within, Config: config, KV: e.cfg.KV, User: user,

@@ -141,7 +141,7 @@ func (r *run) job() (*runners.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := e.content.config(r.ctx, x.Action.Pack, x.User)
+	config, err := e.content.resolve(r.ctx, p, x.Action.Pack, x.User)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -314,6 +313,3 @@ func (p *Program) stdinIsTerminal() bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
-
-// discard is where a server inside `petrel chat` logs unless it is told otherwise.
-var discard = io.Discard

@@ -168,7 +168,7 @@ func (c *call) showData(v value.Value) error {
 		c.printf("%s\n", text)
 		return nil
 	}
-	text, err := pyyaml.Dump(v, pyyaml.DumpOptions{Indent: 4})
+	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 4})
 	if err != nil {
 		return err
 	}

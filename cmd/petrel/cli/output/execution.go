@@ -64,8 +64,8 @@ func Execution(item value.Value, attributes []string, t Transforms, o ExecutionO
 }
 
 func yamlText(v value.Value) (string, error) {
-	text, err := pyyaml.Dump(v, pyyaml.DumpOptions{Indent: 2, Width: unfolded})
-	return strings.TrimSuffix(text, "\n"), err
+	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 2, Width: unfolded})
+	return strings.TrimSuffix(string(text), "\n"), err
 }
 
 func length(v value.Value) int {

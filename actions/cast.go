@@ -24,7 +24,7 @@ func Cast(kind string, v value.Value) (value.Value, error) {
 			return out, nil
 		}
 		out, err := value.ParseLiteral(text)
-		return textKeys(out, 0), err
+		return plain(out, 0), err
 	case "boolean":
 		if !isText {
 			return v, nil
@@ -50,9 +50,10 @@ func castNumber(v value.Value) (value.Value, error) {
 	return f, nil
 }
 
-// textKeys makes all keys texts, as JSON writes them: a Python literal may have
-// numbers there, and parameters are stored as JSON.
-func textKeys(v value.Value, depth int) value.Value {
+// plain makes of a Python literal what is stored of it as JSON: tuples become
+// lists, and all keys texts. It is done before the schema is asked, as in
+// StackStorm, so 1,2 is an array.
+func plain(v value.Value, depth int) value.Value {
 	if depth > value.MaxLiteralDepth {
 		return v
 	}
@@ -60,13 +61,19 @@ func textKeys(v value.Value, depth int) value.Value {
 	case *value.Dict:
 		out := value.NewDictSize(x.Len())
 		for k, item := range x.All() {
-			out.SetStr(value.KeyText(k), textKeys(item, depth+1))
+			out.SetStr(value.KeyText(k), plain(item, depth+1))
 		}
 		return out
 	case *value.List:
 		for i := range x.Items {
-			x.Items[i] = textKeys(x.Items[i], depth+1)
+			x.Items[i] = plain(x.Items[i], depth+1)
 		}
+	case value.Tuple:
+		out := &value.List{Items: make([]value.Value, len(x))}
+		for i := range x {
+			out.Items[i] = plain(x[i], depth+1)
+		}
+		return out
 	}
 	return v
 }

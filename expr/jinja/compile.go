@@ -1208,6 +1208,28 @@ var binaryOps = map[string]func(b *value.Budget, x, y value.Value) (value.Value,
 func (c *compiler) binary(x *binNode, f *cframe) evalFn {
 	left, right := c.expr(x.left, f), c.expr(x.right, f)
 	op := binaryOps[x.op]
+	if x.op == "**" && isNegative(x.left) && !isConst(x.right) {
+		// Jinja writes a folded -2 in front of Python's operator, which binds
+		// tighter than the sign: -2 ** n is -(2 ** n) unless n is constant.
+		return func(fr *frame) (value.Value, error) {
+			l, err := left(fr)
+			if err != nil {
+				return nil, err
+			}
+			r, err := right(fr)
+			if err != nil {
+				return nil, err
+			}
+			if l, err = value.Neg(l); err != nil {
+				return nil, err
+			}
+			v, err := value.Pow(&fr.rt.budget, l, r)
+			if err != nil {
+				return nil, err
+			}
+			return value.Neg(v)
+		}
+	}
 	return func(fr *frame) (value.Value, error) {
 		l, err := left(fr)
 		if err != nil {
@@ -1219,6 +1241,31 @@ func (c *compiler) binary(x *binNode, f *cframe) evalFn {
 		}
 		return op(&fr.rt.budget, l, r)
 	}
+}
+
+// isNegative says whether n is a number with a minus in front.
+func isNegative(n node) bool {
+	u, ok := n.(*unaryNode)
+	if !ok || u.op != '-' {
+		return false
+	}
+	k, ok := u.expr.(*constNode)
+	if !ok {
+		return false
+	}
+	zero, err := value.Order(nil, ">", k.val, int64(0))
+	return err == nil && zero
+}
+
+// isConst says whether n is made of literals and operators alone.
+func isConst(n node) bool {
+	return walk(n, func(n node) bool {
+		switch n.(type) {
+		case *nameNode, *callNode, *filterNode, *testNode:
+			return false
+		}
+		return true
+	})
 }
 
 func (c *compiler) concat(x *concatNode, f *cframe) evalFn {

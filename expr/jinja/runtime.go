@@ -344,6 +344,9 @@ func (*selfRef) TypeName() string { return "TemplateReference" }
 // QualName implements the long form of the name for messages.
 func (*selfRef) QualName() string { return "jinja2.runtime.TemplateReference" }
 
+// Repr is what printing self shows: templates have no names here.
+func (*selfRef) Repr(*value.Budget) (string, error) { return "<TemplateReference None>", nil }
+
 func (s *selfRef) Attr(_ *value.Budget, name string) (value.Value, bool, error) {
 	fn := s.rt.prog.blocks[name]
 	if fn == nil {

@@ -515,11 +515,44 @@ func floatPow(x, y float64) (Value, error) {
 	if x < 0 && !math.IsInf(x, 0) && y != math.Trunc(y) && !math.IsInf(y, 0) && !math.IsNaN(y) {
 		return nil, ValueErrorf("a negative number to a fractional power is a complex number, which is not supported")
 	}
-	r := math.Pow(x, y)
+	r := pow(x, y)
 	if math.IsInf(r, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 		return nil, Errorf("OverflowError", "(34, 'Numerical result out of range')")
 	}
 	return r, nil
+}
+
+// pow is math.Pow rounded correctly: Go's is often off in the last digit, which
+// Python would print.
+func pow(x, y float64) float64 {
+	r := math.Pow(x, y)
+	if x <= 0 || math.IsInf(r, 0) || math.IsNaN(r) || r < 1e-290 || r == 1 || math.Abs(y) > 1<<20 {
+		return r
+	}
+	const prec = 160
+	num := func(f float64) *big.Float { return new(big.Float).SetPrec(prec).SetFloat64(f) }
+	whole, frac := math.Modf(math.Abs(y))
+	// x^y is x to the whole part times, for each bit of the fraction, a root.
+	out, base := num(1), num(x)
+	for n := int64(whole); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			out.Mul(out, base)
+		}
+		base.Mul(base, base)
+	}
+	root := num(x)
+	for frac > 0 {
+		root.Sqrt(root)
+		if frac *= 2; frac >= 1 {
+			out.Mul(out, root)
+			frac--
+		}
+	}
+	if y < 0 {
+		out.Quo(num(1), out)
+	}
+	exact, _ := out.Float64()
+	return exact
 }
 
 // Neg is -x.

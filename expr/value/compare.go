@@ -1,6 +1,7 @@
 package value
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"strings"
@@ -380,7 +381,7 @@ func orderItems(b *Budget, op string, x, y []Value) (bool, error) {
 			return Order(b, op, x[i], y[i])
 		}
 	}
-	return opHolds(op, len(x)-len(y)), nil
+	return opHolds(op, cmp.Compare(len(x), len(y))), nil
 }
 
 func orderSets(op string, x, y *Set) bool {

@@ -253,6 +253,10 @@ func formatPercent(b *Budget, format string, arg Value, escape bool) (string, er
 		kind := format[i]
 		i++
 		if kind == '%' {
+			// Nothing may stand between the two signs.
+			if i != at+2 {
+				return "", ValueErrorf("unsupported format character '%%' (0x25) at index %d", utf8.RuneCountInString(format[:i-1]))
+			}
 			sb.WriteByte('%')
 			continue
 		}
@@ -357,7 +361,6 @@ func formatPercent(b *Budget, format string, arg Value, escape bool) (string, er
 			r, _ := utf8.DecodeRuneInString(format[i-1:])
 			return "", ValueErrorf("unsupported format character %s (0x%x) at index %d", quote(string(r)), r, utf8.RuneCountInString(format[:i-1]))
 		}
-		_ = at
 		if numeric && !strings.HasPrefix(sign, "-") {
 			if flags.plus {
 				sign = "+" + sign
@@ -708,6 +711,9 @@ func formatInt(b *Budget, v Value, spec, typ string) (string, error) {
 		if f.sign != 0 {
 			return "", ValueErrorf("Sign not allowed with integer format specifier 'c'")
 		}
+		if f.alt {
+			return "", ValueErrorf("Alternate form (#) not allowed with integer format specifier 'c'")
+		}
 		if !n.IsInt64() || n.Int64() < 0 || n.Int64() > utf8.MaxRune {
 			return "", Errorf("OverflowError", "%%c arg not in range(0x110000)")
 		}
@@ -757,7 +763,11 @@ func formatFloat(b *Budget, x float64, f formatSpec, typ string) (string, error)
 		if prec < 0 {
 			text = string(AppendFloat(nil, x))
 			if f.alt && !strings.ContainsAny(text, ".ni") {
-				text += "."
+				mant, exp, _ := strings.Cut(text, "e")
+				text = mant + "."
+				if exp != "" {
+					text += "e" + exp
+				}
 			}
 		} else {
 			// Like g, but with one digit after the point at least.
@@ -767,7 +777,7 @@ func formatFloat(b *Budget, x float64, f formatSpec, typ string) (string, error)
 			text = formatFloatKind(x, 'g', prec, f.alt)
 			if e := strings.IndexByte(text, 'e'); e < 0 && !strings.ContainsAny(text, ".ni") {
 				// Python switches to an exponent one digit earlier here.
-				if digits := len(strings.TrimPrefix(text, "-")); digits >= prec && x != 0 {
+				if digits := len(strings.TrimPrefix(text, "-")); digits >= prec {
 					t := strconv.FormatFloat(x, 'e', prec-1, 64)
 					i := strings.IndexByte(t, 'e')
 					text = trimZeros(t[:i]) + t[i:]
@@ -801,7 +811,8 @@ func formatFloat(b *Budget, x float64, f formatSpec, typ string) (string, error)
 	neg := strings.HasPrefix(text, "-")
 	if neg {
 		text = text[1:]
-		if f.z && strings.Trim(text, "0.") == "" {
+		mant, _, _ := strings.Cut(strings.ToLower(text), "e")
+		if f.z && strings.Trim(mant, "0.") == "" {
 			neg = false
 		}
 	}

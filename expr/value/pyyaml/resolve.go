@@ -145,7 +145,7 @@ func parseInt(n *yaml.Node) (value.Value, error) {
 	case strings.HasPrefix(s, "0x"):
 		s, base = s[2:], 16
 	case s[0] == '0':
-		base = 8
+		s, base = strings.TrimPrefix(strings.TrimPrefix(s, "0o"), "0O"), 8
 	case strings.Contains(s, ":"):
 		total := new(big.Int)
 		for _, part := range strings.Split(s, ":") {

@@ -143,7 +143,7 @@ func New(cfg Config) (*Bot, error) {
 	}
 	b.commands = newCommands(cfg.Store)
 	b.live = newLive()
-	b.pace.last = map[string]time.Time{}
+	b.pace.last, b.pace.held = map[string]time.Time{}, map[string]time.Time{}
 	return b, nil
 }
 

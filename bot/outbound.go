@@ -22,6 +22,9 @@ const (
 	maxSendTries = 100 // of one revision, before it is called failed
 )
 
+// errBehind is the reason of a message that was not tried yet.
+const errBehind = "it waits for an earlier message of its channel"
+
 // hearPosts waits for calls to look at the messages of executions.
 func (b *Bot) hearPosts(ctx context.Context) {
 	b.hear(ctx, queue.TopicPosts, func(ids []petrel.ID) { b.renderAll(ctx, ids) })
@@ -225,10 +228,35 @@ func (b *Bot) sendPosts(ctx context.Context) {
 
 func channelKey(p petrel.Post) string { return p.Adapter + "\x00" + p.Workspace + "\x00" + p.Channel }
 
-// pacer remembers when something was last sent to a channel.
+// pacer remembers when something was last sent to a channel, and which
+// channels must wait.
 type pacer struct {
 	mu   sync.Mutex
 	last map[string]time.Time
+	held map[string]time.Time
+}
+
+// hold keeps a channel back for a while: what follows a message that has to be
+// sent again must not overtake it.
+func (p *pacer) hold(key string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held[key] = time.Now().Add(d)
+}
+
+// holding is for how long the channel is kept back.
+func (p *pacer) holding(key string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until, held := p.held[key]
+	if !held {
+		return 0
+	}
+	left := time.Until(until)
+	if left <= 0 {
+		delete(p.held, key)
+	}
+	return max(left, 0)
 }
 
 // wait waits until the channel may be sent to again and says whether it had to.
@@ -270,7 +298,12 @@ func (b *Bot) sendPost(p petrel.Post, owner string) {
 			p = newer
 		}
 	}
-	sent := b.send(ctx, a, p)
+	var sent storage.Sent
+	if left := b.pace.holding(channelKey(p)); left > 0 {
+		sent = storage.Sent{State: petrel.PostPending, ExternalID: p.ExternalID, RetryIn: left, Error: errBehind}
+	} else if sent = b.send(ctx, a, p); sent.RetryIn > 0 {
+		b.pace.hold(channelKey(p), sent.RetryIn)
+	}
 	// The answer is stored even when the time for sending ran out.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), b.cfg.SendTimeout)
 	defer cancel()

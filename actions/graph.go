@@ -55,7 +55,7 @@ func newTemplate(v value.Value) (*template, error) {
 		// quotes may stand escaped and make it unreadable: then it is no
 		// template either.
 		var err error
-		if text, err = value.ToRepr(value.NewBudget(nil, value.Limits{}), v); err != nil {
+		if text, err = value.ToRepr(value.NewBudget(context.Background(), value.Limits{}), v); err != nil {
 			return nil, err
 		}
 		t.complex = true

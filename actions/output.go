@@ -2,6 +2,7 @@ package actions
 
 import (
 	"fmt"
+	"sync"
 
 	"petrel"
 	"petrel/expr/pyre"
@@ -20,6 +21,11 @@ type output struct {
 	// that the older form, a map of properties, stands for. nil for none.
 	masking *value.Dict
 }
+
+// outputMeta is the schema of output schemas.
+var outputMeta = sync.OnceValue(func() *schema.Schema {
+	return schema.MustCompile(schema.OutputSchema(), schema.Options{Unchecked: true})
+})
 
 var outputs = newCache[*output](512)
 

@@ -102,7 +102,7 @@ func (s *splitter) word() (string, error) {
 		case c == '\'':
 			end := strings.IndexByte(rest[1:], '\'')
 			if end < 0 {
-				return "", fmt.Errorf("No closing quotation: a %s is opened and not closed", "'") //nolint:staticcheck // begins as Python's shlex says it
+				return "", value.ValueErrorf("No closing quotation: a %s is opened and not closed", "'")
 			}
 			b.WriteString(rest[1 : 1+end])
 			s.pos += end + 2
@@ -113,7 +113,7 @@ func (s *splitter) word() (string, error) {
 			}
 		case c == '\\':
 			if len(rest) == 1 {
-				return "", fmt.Errorf("No escaped character: the line ends with a backslash") //nolint:staticcheck // begins as Python's shlex says it
+				return "", value.ValueErrorf("No escaped character: the line ends with a backslash")
 			}
 			_, size := utf8.DecodeRuneInString(rest[1:])
 			b.WriteString(rest[1 : 1+size])
@@ -161,7 +161,7 @@ func (s *splitter) quoted(b *strings.Builder) error {
 			b.WriteByte(c)
 		}
 	}
-	return fmt.Errorf("No closing quotation: a %s is opened and not closed", `"`) //nolint:staticcheck // begins as Python's shlex says it
+	return value.ValueErrorf("No closing quotation: a %s is opened and not closed", `"`)
 }
 
 // jsonLength is how long the JSON object or array is that the text begins

@@ -349,7 +349,7 @@ func pointer(doc value.Value, fragment string) (value.Value, error) {
 	if err != nil {
 		plain = fragment
 	}
-	missing := fmt.Errorf("Unresolvable JSON pointer: %s", value.Quote(fragment)) //nolint:staticcheck // the original's text
+	missing := value.Errorf("RefResolutionError", "Unresolvable JSON pointer: %s", value.Quote(fragment))
 	for _, part := range strings.Split(plain, "/") {
 		part = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
 		switch x := doc.(type) {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -118,7 +119,7 @@ func shownAll(items []value.Value) string {
 
 // reprWithin writes no more of a huge value than an error can show.
 func reprWithin(v value.Value) string {
-	b := value.NewBudget(nil, value.Limits{Bytes: 4 << 20, Depth: 2 * MaxDepth})
+	b := value.NewBudget(context.Background(), value.Limits{Bytes: 4 << 20, Depth: 2 * MaxDepth})
 	text, err := value.ToRepr(b, v)
 	if err != nil {
 		return "<" + value.TypeName(v) + " too large to be shown>"

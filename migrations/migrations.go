@@ -20,7 +20,7 @@ import (
 	"petrel"
 )
 
-//go:embed sqlite/*.sql postgres/*.sql
+//go:embed sqlite/0*.sql postgres/0*.sql
 var files embed.FS
 
 // Version is the newest version of the tables this program knows.

@@ -293,3 +293,16 @@ func (w *writer) QueryContext(ctx context.Context, text string, args ...any) (*s
 	}
 	return s.QueryContext(ctx, args...)
 }
+
+// Commits is how many transactions the writer has ended: what the store's
+// metrics and tests compare with the number of writes.
+func (s *Store) Commits() int64 { return s.writer.rounds.Load() }
+
+// Waiting is how many writes wait for their turn.
+func (s *Store) Waiting() int {
+	n := 0
+	for _, queue := range s.writer.queues {
+		n += len(queue)
+	}
+	return n
+}

@@ -77,6 +77,7 @@ func RunShared(t *testing.T, open func(t *testing.T) []storage.Store) {
 		{"CancelRaces", testCancelRaces},
 		{"Senders", testSenders},
 		{"EventClaimers", testEventClaimers},
+		{"PostRaces", testPostRaces},
 		{"Mixture", testMixture},
 	} {
 		t.Run(part.name, func(t *testing.T) {

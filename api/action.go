@@ -6,6 +6,7 @@ import (
 
 	"petrel"
 	"petrel/actions"
+	"petrel/expr/value"
 	"petrel/storage"
 )
 
@@ -99,16 +100,26 @@ func mergedShape(spec *actions.Spec) object {
 	return out
 }
 
+// lookupFailed is the answer for an action that a view cannot find.
+// st2: st2api/st2api/controllers/v1/action_views.py
+func lookupFailed(ref string) error {
+	shown := cutText(ref)
+	switch {
+	case petrel.IsRef(ref):
+		return petrel.Errorf(petrel.NotFound, "Database lookup for ref=\"%s\" resulted in exception. Unable to find the ActionDB instance. {'ref': %s}",
+			shown, value.Quote(shown))
+	case petrel.ID(ref).Valid():
+		return petrel.Errorf(petrel.NotFound, "Database lookup for id=\"%s\" resulted in exception. Unable to find the ActionDB instance. {'id': %s}",
+			shown, value.Quote(shown))
+	}
+	return petrel.Errorf(petrel.NotFound, "Database lookup for id=\"%s\" resulted in exception. %s", shown, petrel.Message(badID(ref)))
+}
+
 // actionParameters serves GET actions/views/parameters/{ref_or_id}.
 func (a *API) actionParameters(c *call) error {
 	x, err := c.action()
 	if petrel.Is(err, petrel.NotFound) {
-		word := "id"
-		if petrel.IsRef(c.path["ref"]) {
-			word = "ref"
-		}
-		return petrel.Errorf(petrel.NotFound, "Database lookup for %s=\"%s\" resulted in exception. Unable to find the ActionDB instance.",
-			word, cutText(c.path["ref"]))
+		return lookupFailed(c.path["ref"])
 	}
 	if err != nil {
 		return err

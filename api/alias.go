@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 
 	"petrel"
@@ -115,7 +116,12 @@ func (c *call) aliasBody() (petrel.Alias, error) {
 	}
 	x.Ref = petrel.MakeRef(x.Pack, x.Name)
 	x.UID = "action_alias:" + x.Pack + ":" + x.Name
-	return x, aliases.Check(x)
+	// A format nobody can match is taken, as StackStorm does; its alias stays out
+	// of the index, and the client is told why.
+	if err := aliases.Check(x); err != nil {
+		c.w.Header().Set("Warning", "299 petrel "+strconv.Quote(oneLine(cutText(petrel.Message(err)))))
+	}
+	return x, nil
 }
 
 // aliasCreate serves POST actionalias.

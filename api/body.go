@@ -127,21 +127,37 @@ func decodeBody(contentType string, text []byte, strict bool) (value.Value, erro
 	case "text/plain":
 		return string(text), nil
 	case "application/x-www-form-urlencoded", "multipart/form-data":
-		form, err := url.ParseQuery(string(text))
-		if err != nil {
-			return nil, unreadable(err)
-		}
-		d := value.NewDict()
-		for name, all := range form {
-			items := value.NewList()
-			for _, one := range all {
-				items.Append(one)
-			}
-			d.SetStr(name, items)
-		}
-		return d, nil
+		return parseForm(string(text)), nil
 	}
 	return nil, unreadable(fmt.Errorf("Unsupported Content-Type: \"%s\"", cutText(kind)))
+}
+
+// parseForm reads a form as Python's parse_qs does: every value is a list, and
+// what has no value is left out.
+func parseForm(text string) *value.Dict {
+	d := value.NewDict()
+	for _, piece := range strings.Split(text, "&") {
+		name, val, ok := strings.Cut(piece, "=")
+		if !ok || val == "" {
+			continue
+		}
+		name, val = unquote(name), unquote(val)
+		items := value.NewList()
+		if before, ok := d.GetStr(name); ok {
+			items = before.(*value.List)
+		}
+		items.Append(val)
+		d.SetStr(name, items)
+	}
+	return d
+}
+
+// unquote undoes the encoding of a form; what is not encoded well stays.
+func unquote(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return strings.ToValidUTF8(plain, "\uFFFD")
+	}
+	return strings.ReplaceAll(text, "+", " ")
 }
 
 // checkDepth counts brackets outside of strings before anything walks the

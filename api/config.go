@@ -81,6 +81,9 @@ type Config struct {
 	Registry prometheus.Registerer
 	Gatherer prometheus.Gatherer
 
+	// ConfigDir is the folder of the packs' configuration files, which PUT configs
+	// writes; without it that answers 503.
+	ConfigDir string
 	// PackDirs are the folders packs are looked for in; they are named in errors.
 	PackDirs []string
 
@@ -107,6 +110,8 @@ type Config struct {
 	StreamsPerUser int
 	// StreamBuffer is how many events a slow reader may be behind before it is cut off; 1024.
 	StreamBuffer int
+	// StreamWrite is how long one piece may take to reach the reader of a stream; 15 s.
+	StreamWrite time.Duration
 	// MaxBody is the largest request body in bytes; 10 MiB.
 	MaxBody int64
 	// Timeout bounds a request that is no stream; 60 s.
@@ -183,6 +188,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.StreamBuffer == 0 {
 		cfg.StreamBuffer = 1024
+	}
+	if cfg.StreamWrite == 0 {
+		cfg.StreamWrite = 15 * time.Second
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 10 << 20

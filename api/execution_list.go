@@ -188,7 +188,7 @@ func (c *call) executionFilter(p listPage) (f storage.ExecutionFilter, none bool
 		to   *time.Time
 	}{{"timestamp_gt", &f.After}, {"timestamp_lt", &f.Before}} {
 		if text := c.text(b.name); text != "" {
-			if *b.to, err = petrel.ParseTime(text); err != nil {
+			if *b.to, err = timeOf(text); err != nil {
 				return f, false, err
 			}
 		}
@@ -241,17 +241,26 @@ func fieldNames() string {
 	return strings.Join(names, ", ")
 }
 
+// timeOf reads a time; the error is StackStorm's.
+func timeOf(text string) (time.Time, error) {
+	at, err := petrel.ParseTime(text)
+	if err != nil {
+		return at, petrel.Wrap(petrel.Invalid, err, "Datetime value does not match expected format.")
+	}
+	return at, nil
+}
+
 // timeRange reads one time or t1..t2; a range whose first time is the later
 // one is shown newest first.
 func timeRange(text string) (from, to time.Time, ascending bool, err error) {
 	first, second, isRange := strings.Cut(text, "..")
-	if from, err = petrel.ParseTime(first); err != nil {
+	if from, err = timeOf(first); err != nil {
 		return from, to, false, err
 	}
 	if !isRange {
 		return from, from, false, nil
 	}
-	if to, err = petrel.ParseTime(second); err != nil {
+	if to, err = timeOf(second); err != nil {
 		return from, to, false, err
 	}
 	if from.After(to) {

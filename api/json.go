@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -156,4 +157,16 @@ func jsonOf(v value.Value) (petrel.JSON, error) {
 func asDict(v any) *value.Dict {
 	d, _ := v.(*value.Dict)
 	return d
+}
+
+// keysOf are the keys of an object that are texts, in order.
+func keysOf(d *value.Dict) []string {
+	out := make([]string, 0, d.Len())
+	for k := range d.All() {
+		if name, ok := k.(string); ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

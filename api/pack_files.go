@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"mime"
 	"net/http"
 	"os"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -288,13 +286,9 @@ func (a *API) packFile(c *call) error {
 		c.begin(http.StatusNotModified)
 		return nil
 	}
-	kind := mime.TypeByExtension(path.Ext(name))
-	if known := mimeTypes[path.Ext(name)]; known != "" {
-		kind = known
-	}
-	kind, _, _ = strings.Cut(kind, ";")
-	if kind == "" || kind == "text/html" || kind == "image/svg+xml" || strings.Contains(kind, "javascript") {
-		// What could run in a browser is served as bytes only.
+	kind, known := mimeTypes[path.Ext(name)]
+	if !known {
+		// What is not known could run in a browser, so it is served as bytes only.
 		kind = "application/octet-stream"
 	}
 	return c.raw(http.StatusOK, kind, f.text)
@@ -303,14 +297,19 @@ func (a *API) packFile(c *call) error {
 // mimeTypes are fixed for the files packs are made of, so that they do not
 // depend on the machine.
 var mimeTypes = map[string]string{
-	".yaml": "application/x-yaml", ".yml": "application/x-yaml", ".py": "text/x-python", ".sh": "text/x-sh",
-	".md": "text/markdown", ".txt": "text/plain", ".json": "application/json", ".png": "image/png", ".jpg": "image/jpeg",
+	".py": "text/x-python", ".sh": "text/x-sh", ".md": "text/markdown", ".txt": "text/plain", ".json": "application/json",
+	".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".csv": "text/csv", ".css": "text/css",
 }
 
 // sourceType is the type of an entry point.
 func sourceType(name string) string {
-	if kind := mimeTypes[path.Ext(name)]; kind != "" {
-		return kind
+	switch ext := path.Ext(name); ext {
+	case ".yaml", ".yml":
+		return "application/x-yaml"
+	default:
+		if kind := mimeTypes[ext]; kind != "" {
+			return kind
+		}
 	}
 	return "text/plain"
 }

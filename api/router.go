@@ -215,6 +215,7 @@ func (a *API) table() *router {
 		{method: get, pattern: "/packs/views/file/{ref}/{path...}", service: apiService, handle: a.packFile},
 		{method: get, pattern: "/configs", service: apiService, permission: "pack_list", handle: a.configList},
 		{method: get, pattern: "/configs/{pack}", service: apiService, handle: a.configGet},
+		{method: put, pattern: "/configs/{pack}", service: apiService, permission: "pack_config", handle: a.configPut},
 		{method: get, pattern: "/config_schemas", service: apiService, permission: "pack_list", handle: a.configSchemaList},
 		{method: get, pattern: "/config_schemas/{pack}", service: apiService, handle: a.configSchemaGet},
 

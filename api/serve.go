@@ -91,7 +91,7 @@ func (c *call) parse() error {
 	}
 	if !utf8.ValidString(u.Path) || strings.ContainsRune(u.Path, 0) {
 		return petrel.Errorf(petrel.Invalid, "Failed to parse request path \"%s\". URL likely contains invalid or incorrectly "+
-			"URL encoded values.", strings.ToValidUTF8(strings.ReplaceAll(u.Path, "\x00", ""), "\uFFFD"))
+			"URL encoded values.", shownPath(u.Path))
 	}
 	if n := strings.Count(u.RawQuery, "&") + 1; n > maxParams {
 		return petrel.Errorf(petrel.Invalid, "The URL has %d query parameters, at most %d are taken.", n, maxParams)
@@ -110,6 +110,24 @@ func (c *call) parse() error {
 	}
 	c.query = query
 	return nil
+}
+
+// shownPath is a path that is no text, byte by byte and without the prefix of
+// the service, as StackStorm shows it.
+func shownPath(path string) string {
+	for _, prefix := range []service{apiService, authService, streamService} {
+		if rest, ok := strings.CutPrefix(path, "/"+string(prefix)+"/"); ok {
+			path = "/" + rest
+			break
+		}
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] >= ' ' {
+			b.WriteRune(rune(path[i]))
+		}
+	}
+	return cutText(b.String())
 }
 
 // fail answers with an error. What lies beneath goes to the log only.

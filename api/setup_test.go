@@ -154,6 +154,7 @@ func (s *site) serve(a auth.Config, cfg api.Config, o api.ServerOptions) server 
 		s.t.Fatal(err)
 	}
 	cfg.Store, cfg.Auth, cfg.Engine, cfg.Feed, cfg.Packs = s.store, service, s.engine, s.feed, registrar{s.packs}
+	cfg.ConfigDir = filepath.Join(s.dir, "configs")
 	handler, err := api.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)

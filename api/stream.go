@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -16,9 +18,6 @@ var defaultEvents = []string{
 	"st2.execution__create", "st2.execution__update", "st2.execution__delete",
 	"st2.liveaction__create", "st2.liveaction__update", "st2.liveaction__delete",
 }
-
-// streamWrite is how long one piece may take to reach a reader.
-const streamWrite = 15 * time.Second
 
 // sse writes server-sent events.
 type sse struct {
@@ -42,11 +41,15 @@ func (c *call) openStream() *sse {
 // send writes text and pushes it out; false says that the reader is gone or
 // too slow.
 func (s *sse) send(text []byte) bool {
-	_ = s.control.SetWriteDeadline(time.Now().Add(streamWrite))
-	if _, err := s.c.w.Write(text); err != nil {
-		return false
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.c.a.cfg.StreamWrite))
+	_, err := s.c.w.Write(text)
+	if err == nil {
+		err = s.control.Flush()
 	}
-	return s.control.Flush() == nil
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.cutOff()
+	}
+	return err == nil
 }
 
 func (s *sse) event(name string, data []byte) bool {

@@ -91,21 +91,31 @@ func (s *Service) compareDecoy(password string) {
 	_ = bcrypt.CompareHashAndPassword(s.shared.decoy, []byte(password))
 }
 
-// SetPassword gives a user a password of its own and makes the user when there
-// is none.
-func (s *Service) SetPassword(ctx context.Context, user, password string) error {
+// HashPassword is what is stored of a user's own password. It is slow on
+// purpose, so it is not called within a transaction.
+func (s *Service) HashPassword(password string) (string, error) {
 	if len(password) < 8 || len(password) > maxPassword {
-		return petrel.Errorf(petrel.Invalid, "The password has %d bytes, it must have 8 to %d", len(password), maxPassword)
+		return "", petrel.Errorf(petrel.Invalid, "The password has %d bytes, it must have 8 to %d", len(password), maxPassword)
 	}
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), s.cfg.PasswordCost)
 	if err != nil {
-		return fmt.Errorf("hash the password: %w", err)
+		return "", fmt.Errorf("hash the password: %w", err)
+	}
+	return string(hash), nil
+}
+
+// SetPassword gives a user a password of its own and makes the user when there
+// is none.
+func (s *Service) SetPassword(ctx context.Context, user, password string) error {
+	hash, err := s.HashPassword(password)
+	if err != nil {
+		return err
 	}
 	u, err := s.ensureUser(ctx, user)
 	if err != nil {
 		return err
 	}
-	u.Password = string(hash)
+	u.Password = hash
 	return s.store.PutUser(ctx, u)
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"petrel"
@@ -18,7 +17,8 @@ import (
 // A broken one leaves the stored configuration as it is.
 // st2: st2common/st2common/bootstrap/configsregistrar.py
 func (r *Registrar) config(ctx context.Context, pack petrel.Pack) (int, []Problem, error) {
-	dir, file, text, err := r.readConfig(pack.Ref)
+	file := pack.Ref + ".yaml"
+	dir, text, err := first(r.c.Configs, file, r.c.Limits.FileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil, nil
 	}
@@ -73,23 +73,4 @@ func (r *Registrar) config(ctx context.Context, pack petrel.Pack) (int, []Proble
 		stored.ID = petrel.NewID(r.c.Now())
 	}
 	return 1, flaws, r.c.Store.PutConfig(ctx, petrel.Config{ID: stored.ID, Pack: pack.Ref, Values: encoded})
-}
-
-// readConfig finds <pack>.yaml in the folders of configurations. It is
-// fs.ErrNotExist when none has it.
-func (r *Registrar) readConfig(ref string) (dir, file string, text []byte, err error) {
-	file = ref + ".yaml"
-	for _, dir = range r.c.Configs {
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			continue // a folder that is not there
-		}
-		text, err = readFile(root, file, r.c.Limits.FileBytes)
-		root.Close()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		return dir, file, text, err
-	}
-	return "", file, nil, fs.ErrNotExist
 }

@@ -33,7 +33,10 @@ type Config struct {
 	// Configs are the folders of <pack>.yaml configurations; the first that has
 	// a pack's file counts. None is no configuration from files.
 	Configs []string
-	Limits  Limits
+	// Overrides are the folders of files that turn content on and off
+	// (_global.yaml and <pack>.yaml); the first that has a file counts.
+	Overrides []string
+	Limits    Limits
 	// Poll is how often Start looks for changes; zero is never.
 	Poll time.Duration
 	// Now is the clock; nil is time.Now.
@@ -224,8 +227,15 @@ func (r *Registrar) pack(ctx context.Context, ref, dir string, q Request, want m
 		// The folder changed between the scan and the reading.
 		return petrel.Errorf(petrel.Conflict, `The pack in %s changed its ref while it was read`, dir)
 	} else {
-		content.Pack.Hash = r.hash(content.Pack.Hash, dir)
+		over, overProblems := r.overrides(ref)
+		content.Pack.Hash = r.hash(content.Pack.Hash, dir, over.texts)
+		problems = append(problems, overProblems...)
 		problems = append(problems, r.checkRunners(&content)...)
+		for kind, n := range over.apply(&content) {
+			if want[kind] {
+				result.Counts[kind+"(overridden)"] += n
+			}
+		}
 		problems = append(problems, checkAliases(content)...)
 		changed, err := r.put(ctx, content, q.Force, want)
 		if err != nil {
@@ -258,11 +268,14 @@ func (r *Registrar) pack(ctx context.Context, ref, dir string, q Request, want m
 }
 
 // hash is a pack's hash together with what else decides how it is registered: the
-// runners there are, and where it stands. Built-in packs stand in each node's own
+// overrides, the runners there are, and where it stands. Built-in packs stand in each node's own
 // state folder, which must not make the nodes of one installation undo each other.
-func (r *Registrar) hash(content, dir string) string {
+func (r *Registrar) hash(content, dir string, overrides []string) string {
 	sum := sha256.New()
 	fmt.Fprintln(sum, content)
+	for _, text := range overrides {
+		fmt.Fprintln(sum, len(text), text)
+	}
 	for _, t := range r.c.Runners {
 		fmt.Fprintln(sum, t.Name)
 	}

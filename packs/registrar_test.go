@@ -22,6 +22,7 @@ type bench struct {
 	user    string // user packs
 	builtIn string
 	configs string
+	over    string
 }
 
 func newBench(t *testing.T) bench {
@@ -32,12 +33,12 @@ func newBench(t *testing.T) bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := bench{store: store, user: filepath.Join(dir, "packs"), builtIn: unpacked(t), configs: filepath.Join(dir, "configs")}
+	b := bench{store: store, user: filepath.Join(dir, "packs"), builtIn: unpacked(t), configs: filepath.Join(dir, "configs"), over: filepath.Join(dir, "overrides")}
 	search, err := packs.NewSearch([]packs.Root{{Dir: b.user}, {Dir: b.builtIn, BuiltIn: true}}, packs.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Registrar, err = packs.New(packs.Config{Store: store, Search: search, Runners: runnertype.All(), Configs: []string{b.configs}, Poll: 20 * time.Millisecond})
+	b.Registrar, err = packs.New(packs.Config{Store: store, Search: search, Runners: runnertype.All(), Configs: []string{b.configs}, Overrides: []string{b.over}, Poll: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +271,40 @@ func TestRegister_ProblemsOfRunnersAndConfigs(t *testing.T) {
 	}
 	if _, err := b.Register(t.Context(), packs.Request{Packs: []string{"demo"}, FailOnProblem: true}); !petrel.Is(err, petrel.Invalid) || !strings.HasPrefix(err.Error(), `Failed to register "actions/a.yaml" from pack "demo": `) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestRegister_Overrides(t *testing.T) {
+	b := newBench(t)
+	folder(t, filepath.Join(b.user, "demo"), map[string]string{
+		"pack.yaml": goodManifest, "actions/good.yaml": goodAction, "actions/closed.yaml": "name: closed\nrunner_type: noop\nenabled: false\n",
+		"aliases/a.yaml": "name: a\naction_ref: demo.good\nformats: [a]\n",
+	})
+	folder(t, b.over, map[string]string{"_global.yaml": "aliases:\n  defaults:\n    enabled: false\n", "demo.yaml": "actions:\n  defaults: {enabled: false}\n  exceptions:\n    closed: {enabled: true}\n"})
+	only := packs.Request{Packs: []string{"demo"}}
+	result := b.register(t, only)
+	if result.Counts["actions(overridden)"] != 2 || result.Counts["aliases(overridden)"] != 1 || len(result.Problems) > 0 {
+		t.Errorf("%v %v", result.Counts, result.Problems)
+	}
+	if b.action(t, "demo.good").Enabled || !b.action(t, "demo.closed").Enabled {
+		t.Error("the overrides do not hold")
+	}
+	write(t, filepath.Join(b.over, "demo.yaml"), "actions:\n  exceptions:\n    good: {enabled: true}\n")
+	if result = b.register(t, only); len(result.Changed) != 1 || !b.action(t, "demo.good").Enabled || b.action(t, "demo.closed").Enabled {
+		t.Errorf("a change of the overrides was not taken: %v", result.Changed)
+	}
+	for text, want := range map[string]string{
+		"actions:\n  defaults: {enabled: true, name: x}\n": "demo.yaml:2:3: enabled alone can be overridden",
+		"actions:\n  defaults: {enabled: 1}\n":             "demo.yaml:2:3: enabled must be true or false",
+		"policies: {}\n":                                   `demo.yaml:1:1: "policies" is not a kind that can be overridden: actions, aliases, rules, sensors`,
+		"actions:\n  nope: {}\n":                           `demo.yaml:2:3: "nope" is not known here`,
+		"actions: [":                                       "demo.yaml:1:10: did not find expected node content",
+	} {
+		write(t, filepath.Join(b.over, "demo.yaml"), text)
+		result = b.register(t, only)
+		if len(result.Problems) != 1 || result.Problems[0].Error() != filepath.Join(b.over, want) {
+			t.Errorf("%q: %v, want %s", text, result.Problems, want)
+		}
 	}
 }
 

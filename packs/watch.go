@@ -116,7 +116,7 @@ func (r *Registrar) fingerprint() string {
 			}
 		}
 	}
-	for _, dir := range r.c.Configs {
+	for _, dir := range append(append([]string{}, r.c.Configs...), r.c.Overrides...) {
 		statYAML(sum, dir, r.c.Limits.Packs)
 	}
 	return hex.EncodeToString(sum.Sum(nil))

@@ -32,7 +32,8 @@ type Job struct {
 	Env map[string]string
 	// Secrets are values that must not appear in logs.
 	Secrets []string
-	// Output takes what the action prints, as it comes, already valid UTF-8.
+	// Output takes what the action prints, as it comes, already valid UTF-8. It
+	// is called by one goroutine at a time, and not after Run returned.
 	Output func(stream string, data string)
 	Log    *slog.Logger
 }

@@ -240,7 +240,7 @@ func (r *Runner) Run(ctx context.Context, job *runners.Job) runners.Outcome {
 	case errors.As(err, &late):
 		return runners.Outcome{Status: petrel.StatusTimeout, Result: value.DictOf("error", late.Error())}
 	case err != nil:
-		r.o.Log.Debug("a request failed", "execution", job.ExecutionID, "host", hostOf(c.url), "error", err)
+		r.o.Log.Debug("a request failed", "execution", job.ExecutionID, "host", hostOf(c.url), "class", value.ErrorClass(err))
 		return runners.Failed(err)
 	}
 	out := runners.Outcome{Status: petrel.StatusFailed, Result: result}

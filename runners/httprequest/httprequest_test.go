@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,7 +160,7 @@ func TestResults(t *testing.T) {
 		{"206", plain("/status/206"), nil, "succeeded", `{"status_code": 206, "body": "status 206", "parsed": false, "headers": {"Content-Length": "10", "Content-Type": "text/plain"}}`},
 		{"404", plain("/status/404"), nil, "failed", `{"status_code": 404, "body": "status 404", "parsed": false, "headers": {"Content-Length": "10", "Content-Type": "text/plain"}}`},
 		{"timeout", plain("/slow"), value.DictOf("timeout", int64(1)), "timeout", `{"error": "HTTPConnectionPool(host='127.0.0.1', port=$any): Read timed out. (read timeout=1.0)"}`},
-		{"refused", value.DictOf("url", "http://127.0.0.1:9/x"), nil, "failed", `{"error": "HTTPConnectionPool(host='127.0.0.1', port=9): Max retries exceeded with url: /x (Caused by NewConnectionError('Failed to establish a new connection: [Errno 111] Connection refused'))", "traceback": "$any"}`},
+		{"refused", value.DictOf("url", "http://127.0.0.1:9/x"), nil, "failed", `{"error": "HTTPConnectionPool(host='127.0.0.1', port=9): Max retries exceeded with url: /x (Caused by NewConnectionError('Failed to establish a new connection: [Errno ` + fmt.Sprint(int(syscall.ECONNREFUSED)) + `] Connection refused'))", "traceback": "$any"}`},
 		{"blacklist", plain("/json", "url_hosts_blacklist", value.NewList("127.0.0.1")), nil, "failed", `{"error": "URL \"` + s.URL + `/json\" is blacklisted", "traceback": "$any"}`},
 		{"whitelist", plain("/json", "url_hosts_whitelist", value.NewList("example.com")), nil, "failed", `{"error": "URL \"` + s.URL + `/json\" is not whitelisted", "traceback": "$any"}`},
 		{"both lists", plain("/json", "url_hosts_whitelist", value.NewList("a"), "url_hosts_blacklist", value.NewList("b")), nil, "refused", `{"error": "\"url_hosts_blacklist\" and \"url_hosts_whitelist\" parameters are mutually exclusive. Only one should be provided."}`},

@@ -77,7 +77,8 @@ func NewBudget(ctx context.Context, lim Limits) *Budget {
 
 // Reset makes a used budget new, so that it can be kept in another struct.
 func (b *Budget) Reset(ctx context.Context, lim Limits) {
-	*b = Budget{lim: lim.WithDefaults(), ctx: ctx, nextClock: clockEvery}
+	lim = lim.WithDefaults()
+	*b = Budget{lim: lim, ctx: ctx, nextClock: min(clockEvery, lim.Steps+1)}
 }
 
 // Limits are the limits with their defaults filled in.

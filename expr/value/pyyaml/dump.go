@@ -18,6 +18,8 @@ type DumpOptions struct {
 	ASCII bool
 	// KeepOrder leaves keys as they are instead of sorting them.
 	KeepOrder bool
+	// Pure writes as PyYAML does without libyaml: a carriage return is special.
+	Pure bool
 	// Width is the column after which scalars are folded; 0 is 80.
 	Width int
 }
@@ -378,7 +380,7 @@ func (e *emitter) analyze(s string) analysis {
 		} else if r == ':' && followedBlank || r == '#' && precededBlank {
 			indicators = true
 		}
-		if !isPrintable(r) && !isBreak(r) || r >= 0x80 && e.opts.ASCII {
+		if !isPrintable(r) && !isBreak(r) || r >= 0x80 && e.opts.ASCII || r == '\r' && e.opts.Pure {
 			special = true
 		}
 		switch {

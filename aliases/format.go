@@ -26,6 +26,9 @@ const (
 	optionalPart = `{{` + keyPart + defaultPart + `}}`
 	requiredPart = `{{` + keyPart + `}}`
 
+	// spaceAtStart is put before what has no anchor of its own.
+	spaceAtStart = `^\s*`
+
 	captureFull = `\1["']?(?P<\2>(?:(?<=').+?(?=')|(?<=").+?(?=")|{.+?}|.+?))["']?`
 	// The branches behind quotes can only be taken in a line that has quotes, the
 	// one in braces only in a line with braces. Without them the capture is one
@@ -116,7 +119,8 @@ func CompileFormat(representation string) (*Format, error) {
 	tree := parsePattern(f.plain.source)
 	f.filter.required = tree.required()
 	if startsAnchored(tree) {
-		f.filter.prefixes = tree.prefixes()
+		// Space at the start is taken off the line before it is compared.
+		f.filter.prefixes = parsePattern(strings.TrimPrefix(f.plain.source, spaceAtStart)).prefixes()
 	}
 	return f, nil
 }
@@ -161,9 +165,16 @@ func expression(representation, capture string) (string, error) {
 	if err != nil {
 		return "", broken(representation, err)
 	}
+	// An anchor in front would give a quantifier at the start something to repeat, one at the
+	// end an unfinished escape something to escape; to Python both are faults.
+	if strings.HasSuffix(out, `\`) || out != "" && strings.IndexByte("*+?{", out[0]) >= 0 {
+		if _, err := pyre.Compile(out, pyre.DotAll); err != nil {
+			return "", broken(representation, err)
+		}
+	}
 	tree := parsePattern(out)
 	if !tree.anchored(nodeBegin) {
-		out = `^\s*` + out
+		out = spaceAtStart + out
 	}
 	if !tree.anchored(nodeEnd) {
 		// The text ends with a space that was put there, so \Z is what $ is here,

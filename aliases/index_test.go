@@ -293,6 +293,8 @@ func FuzzMatch(f *testing.F) {
 	f.Add("(?:a|b){2} {{ x }}", "ab 1")
 	f.Add("say {{ x = {\"a\": 1} }}", "say 'q' k={}")
 	f.Add("(?x) a # comment\n {{ x }}", "a 1")
+	f.Add("+0", "0")
+	f.Add("a\\", "a")
 	f.Fuzz(func(t *testing.T, format, text string) {
 		if len(format) > 200 || len(text) > 200 {
 			return

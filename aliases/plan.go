@@ -40,26 +40,27 @@ func Resolve(c Command) (action petrel.Ref, rest string, err error) {
 	if !Runs(c.Alias) {
 		return c.Alias.ActionRef, "", nil
 	}
-	var name string
+	line := strings.TrimFunc(c.Line, pySpace)
+	name, from := "", 0
 	if len(c.Parameters) > 0 {
 		v, _ := c.Parameters[0].Get("action")
 		text, _ := v.(string)
-		if words := strings.FieldsFunc(text, pySpace); len(words) > 0 {
-			name = words[0]
+		name = firstWord(text)
+	}
+	if f, err := CompileFormat(c.Representation); err == nil {
+		for _, p := range f.filter.prefixes {
+			if p = strings.TrimRightFunc(p, pySpace); strings.HasPrefix(line, p) {
+				from = max(from, len(p))
+			}
 		}
+	}
+	if from > 0 && name == "" {
+		// The format has one space where the line has several; the captured text is the rest of them.
+		name = firstWord(line[from:])
 	}
 	if name == "" {
 		return "", "", &petrel.Error{Kind: petrel.Invalid, Field: "action",
 			Message: "No action was named. Say which, such as core.local, and then its parameters."}
-	}
-	line := strings.TrimFunc(c.Line, pySpace)
-	from := 0
-	if f, err := CompileFormat(c.Representation); err == nil {
-		for _, p := range f.filter.prefixes {
-			if strings.HasPrefix(line, strings.TrimRightFunc(p, pySpace)) {
-				from = max(from, len(strings.TrimRightFunc(p, pySpace)))
-			}
-		}
 	}
 	for at := from; at <= len(line); {
 		i := strings.Index(line[at:], name)
@@ -73,6 +74,13 @@ func Resolve(c Command) (action petrel.Ref, rest string, err error) {
 		at = end
 	}
 	return petrel.Ref(name), "", nil
+}
+
+func firstWord(text string) string {
+	if words := strings.FieldsFunc(text, pySpace); len(words) > 0 {
+		return strings.Trim(words[0], `"'`)
+	}
+	return ""
 }
 
 // PlanInput is what Plan works with besides the command.

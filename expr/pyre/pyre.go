@@ -58,6 +58,8 @@ type Regexp struct {
 	// nullable patterns can match the empty text; walking over all their
 	// matches needs modeAdvance, which RE2 does not have.
 	nullable bool
+	// cost is about how many states RE2 keeps for each character.
+	cost int64
 
 	fast [modes]lazy[*regexp.Regexp]
 	back [modes]lazy[*regexp2.Regexp]
@@ -78,7 +80,7 @@ func Compile(pattern string, flags Flags) (*Regexp, error) {
 	}
 	lo, _ := p.width(root)
 	r := &Regexp{pattern: pattern, flags: p.flags, root: root, groups: p.groups,
-		re2OK: !p.complex, dollar: p.dollar, wordb: p.wordb, nullable: lo == 0}
+		re2OK: !p.complex, dollar: p.dollar, wordb: p.wordb, nullable: lo == 0, cost: states(root)}
 	if r.re2OK {
 		e := emitter{}
 		e.node(root)
@@ -193,6 +195,10 @@ func isASCII(s string) bool {
 
 // linear says whether RE2 gives Python's answer for this text.
 func (r *Regexp) linear(s string) bool {
+	if r.cost*int64(len(s)) > maxLinear {
+		// RE2 cannot be stopped; beyond this the engine with a time limit works.
+		return false
+	}
 	if !r.re2OK || r.dollar && strings.HasSuffix(s, "\n") || r.wordb && !isASCII(s) {
 		return false
 	}
@@ -210,6 +216,25 @@ func (r *Regexp) one(m mode, s string) (*Match, error) {
 	}
 	t := newText(s)
 	return r.backtrack(m, t, 0)
+}
+
+// maxLinear bounds states times characters for RE2: about a second.
+const maxLinear = 1 << 25
+
+func states(n *node) int64 {
+	const most = 1 << 30
+	total := int64(1)
+	for _, s := range n.subs {
+		total += states(s)
+	}
+	if n.op == opRepeat {
+		times := n.max
+		if times == maxRepeat {
+			times = n.min + 1
+		}
+		total *= min(max(times, 1), 1<<20)
+	}
+	return min(total, most)
 }
 
 // text is a subject of the backtracking engine, which counts in runes.

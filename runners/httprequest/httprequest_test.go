@@ -225,6 +225,11 @@ func TestRequest_File(t *testing.T) {
 	if kind := value.Str(get(got, "body", "headers", "content-type")); !strings.HasPrefix(kind, "multipart/form-data; boundary=") {
 		t.Error(kind)
 	}
+	// What was recorded of StackStorm: its boundary has 32 characters.
+	_, got = run(t, value.DictOf("url", s.URL+"/echo"), value.DictOf("file_name", "in.txt", "file_content", "from a file\n"))
+	if length := get(got, "body", "headers", "content-length"); length != value.Value("156") {
+		t.Errorf("the form has %v bytes", length)
+	}
 	if status, got = run(t, value.DictOf("url", s.URL+"/echo"), value.DictOf("file_name", "a", "file_content", "b", "body", "text")); status != "failed" || get(got, "error") != value.Value("Data must not be a string.") {
 		t.Errorf("%s %s", status, jsonText(got))
 	}
@@ -368,17 +373,17 @@ func TestRedirects(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		switch r.URL.Path {
 		case "/loop":
-			http.Redirect(w, r, "/loop", 302)
+			http.Redirect(w, r, "/loop", http.StatusFound)
 		case "/away":
-			http.Redirect(w, r, elsewhere+"/x", 302)
+			http.Redirect(w, r, elsewhere+"/x", http.StatusFound)
 		case "/keep":
-			http.Redirect(w, r, "/end", 307)
+			http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
 		case "/meta":
-			http.Redirect(w, r, "http://169.254.169.254/latest", 302)
+			http.Redirect(w, r, "http://169.254.169.254/latest", http.StatusFound)
 		case "/end":
 			fmt.Fprintf(w, "%s %s %s %s", r.Method, body, r.Header.Get("Authorization"), r.Header.Get("Cookie"))
 		default:
-			http.Redirect(w, r, "/end", 303)
+			http.Redirect(w, r, "/end", http.StatusSeeOther)
 		}
 	}))
 	defer s.Close()

@@ -2,7 +2,9 @@ package httprequest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -188,6 +190,14 @@ func (c *call) encodeBody(m *message) error {
 func (c *call) encodeFile(m *message, body value.Value) error {
 	var out bytes.Buffer
 	form := multipart.NewWriter(&out)
+	// As long as the one requests draws, so that lengths are alike.
+	var boundary [16]byte
+	if _, err := rand.Read(boundary[:]); err != nil {
+		return err
+	}
+	if err := form.SetBoundary(hex.EncodeToString(boundary[:])); err != nil {
+		return err
+	}
 	switch fields := body.(type) {
 	case nil:
 	case *value.Dict:

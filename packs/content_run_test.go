@@ -257,12 +257,12 @@ func TestSt2Pack(t *testing.T) {
 	s := newStage(t)
 	const id = "5f0000000000000000000001"
 	run := `{"id": "` + id + `", "status": "succeeded", "action": {"ref": "core.local"}, "context": {"user": "alice"}, "start_timestamp": "2000-01-01T00:00:00.000000Z", "elapsed_seconds": 1.26, "parameters": {"cmd": "date"}, "result": {"stdout": "a` + "```" + `\nb", "stderr": "", "return_code": 0, "succeeded": true, "failed": false}}`
-	heavy := "&exclude_attributes=result%2Ctrigger%2Ctrigger_type%2Ctrigger_instance"
+	heavy := "&exclude_attributes=result%2Ctrigger_instance"
 	for what, text := range map[string]string{
-		"GET /executions?limit=2" + heavy:                    `[` + run + `,{"id": "5f0000000000000000000002", "status": "running", "action": {"ref": "examples.long_name"}, "start_timestamp": "2000-01-01T00:00:00.000000Z"}]`,
-		"GET /executions?limit=10" + heavy:                   `[]`,
-		"GET /executions?status=failed&limit=10" + heavy:     `[]`,
-		"GET /executions?action=core.local&limit=10" + heavy: `[]`,
+		"GET /executions?limit=3" + heavy:                    `[` + run + `,{"id": "5f0000000000000000000002", "status": "running", "action": {"ref": "examples.long_name"}, "start_timestamp": "2000-01-01T00:00:00.000000Z"}]`,
+		"GET /executions?limit=11" + heavy:                   `[]`,
+		"GET /executions?status=failed&limit=11" + heavy:     `[]`,
+		"GET /executions?action=core.local&limit=11" + heavy: `[]`,
 		"GET /executions/" + id:                              run,
 		"GET /executions/nope":                               `404 Resource with id "nope" not found`,
 		"DELETE /executions/" + id:                           `{"id": "x", "status": "canceling"}`,
@@ -283,14 +283,14 @@ func TestSt2Pack(t *testing.T) {
 		t.Errorf("%v", problems)
 	}
 	for _, c := range []struct{ line, want string }{
-		{"st2 list 2 executions", "2 executions, newest first{~}\n```\n" +
+		{"st2 list 2 executions", "The last 2 executions, newest first{~}\n```\n" +
 			"id                        status     action              began  took\n" +
 			id + "  succeeded  core.local          AGO  1.3s\n" +
 			"5f0000000000000000000002  running    examples.long_name  AGO  -\n```"},
 		{"st2 list executions", "There are no executions."},
 		{"st2 list executions with status failed", "There are no executions."},
 		{"st2 list executions for action core.local", "There are no executions."},
-		{"st2 list 0 executions", "st2.executions.list failed: limit is 0; it can be 1 to 1000"},
+		{"st2 list 0 executions", "st2.executions.list failed: limit is 0; it can be 1 to 99"},
 		{"st2 list actions from core", "2 actions{~}\n```\naction      description\ncore.local  Runs a command\ncore.noop   \n```"},
 		{"st2 list packs", "1 pack{~}\n```\npack  version  description\ncore  3.9.0    Basic\n```"},
 		{"st2 list aliases", "1 alias{~}\n```\nalias  say\na      do {{x}} | do it\n```"},

@@ -8,7 +8,7 @@ import zlib
 from petrel_api import API, APIError
 from st2common.runners.base_action import Action
 
-MAX_LIMIT = 1000
+MAX_LIMIT = 99  # one more is asked for at times, and a page of the API ends at 100
 
 
 class PackAction(Action):
@@ -70,6 +70,11 @@ def took(seconds):
     if seconds < 3600:
         return "%dm%02ds" % (seconds // 60, seconds % 60)
     return "%dh%02dm" % (seconds // 3600, seconds % 3600 // 60)
+
+
+def only(item, names):
+    """Some attributes of an object."""
+    return {name: value for name, value in (item or {}).items() if name in names}
 
 
 def short(text, most=80):

@@ -278,7 +278,7 @@ func (a *App) openAPI(ctx context.Context) error {
 		WebURL: a.cfg.WebUI.BaseURL, APIURL: a.URL(), AllowOrigin: a.cfg.API.AllowOrigin,
 		ShowSecrets: !a.cfg.API.MaskSecrets || !a.cfg.Log.MaskSecrets, MaxPageSize: a.cfg.API.MaxPageSize,
 		InsecureCookie: !a.cfg.API.AuthCookieSecure, SameSite: a.cfg.API.AuthCookieSameSite,
-		PackDirs: a.packDirs(), Heartbeat: a.cfg.Stream.Heartbeat, MaxBody: a.cfg.API.MaxBody, Timeout: a.cfg.API.RequestTimeout, Log: a.log,
+		PackDirs: a.packDirs(), ConfigDir: a.cfg.ConfigsPath(), Heartbeat: a.cfg.Stream.Heartbeat, MaxBody: a.cfg.API.MaxBody, Timeout: a.cfg.API.RequestTimeout, Log: a.log,
 	}
 	if a.console != nil {
 		cfg.Chat = a.console

@@ -94,12 +94,44 @@ var tree = []branch{
 	{"runner", "Runner is a type of handler for a specific class of actions."},
 }
 
+// topWords are all of st2's top-level words in its order: they are what its usage
+// text lists. Those without a branch in the tree belong to nouns that this
+// version does not have; using one is refused with that sentence.
+var topWords = []branch{
+	{"run", ""}, {"action", ""}, {"action-alias", ""}, {"auth", ""}, {"login", ""}, {"whoami", ""}, {"apikey", ""}, {"execution", ""},
+	{"inquiry", "Inquiries provide an opportunity to ask a question and wait for a response in a workflow."},
+	{"key", "Key value pair is used to store commonly used configuration for reuse in sensors, actions, and rules."},
+	{"pack", ""},
+	{"policy", "Policy that is enforced on a resource."},
+	{"policy-type", "Type of policy that can be applied to resources."},
+	{"rule", `A specification to invoke an "action" on a "trigger" selectively based on some criteria.`},
+	{"webhook", "Webhooks."}, {"timer", "Timers."}, {"runner", ""},
+	{"sensor", "An adapter which allows you to integrate StackStorm with external system."},
+	{"trace", "A group of executions, rules and triggerinstances that are related."},
+	{"trigger", "An external event that is mapped to a st2 input. It is the st2 invocation point."},
+	{"trigger-instance", "Actual instances of triggers received by st2."},
+	{"rule-enforcement", "Models that represent enforcement of rules."},
+	{"workflow", "Commands for workflow authoring related operations. Only orquesta workflows are supported."},
+	{"service-registry", "Service registry group and membership related commands."},
+	{"role", "RBAC roles."}, {"role-assignment", "RBAC role assignments."},
+}
+
 func branches() []string {
-	words := make([]string, len(tree))
-	for i, b := range tree {
-		words[i] = b.word
+	all := make([]string, len(topWords))
+	for i, b := range topWords {
+		all[i] = b.word
 	}
-	return words
+	return all
+}
+
+// about is a top-level word's sentence.
+func about(word string) string {
+	for _, b := range append(append([]branch{}, tree...), topWords...) {
+		if b.word == word && b.help != "" {
+			return b.help
+		}
+	}
+	return ""
 }
 
 // commands are all of st2's that this version has.

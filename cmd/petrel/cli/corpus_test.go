@@ -24,10 +24,20 @@ var later = map[string]string{
 	"cli.policy": "policies", "cli.trace": "traces",
 }
 
+// deviations are scenarios with a step that Petrel answers otherwise on
+// purpose; docs/deviations.md says why.
+var deviations = map[string]string{
+	"cli/auth/apikey":       "deleting a key that is not there names the key; the original shows an exception's text",
+	"cli/action/list-attrs": "linux.check_loadavg is a Python action that runs here",
+}
+
 // needs says which part of a later version a scenario uses: a noun whose
 // commands are not there, or a workflow.
 func needs(s replay.Scenario) string {
 	if why := later[s.Covers]; why != "" {
+		return why
+	}
+	if why := deviations[s.ID]; why != "" {
 		return why
 	}
 	for _, step := range s.Steps {
@@ -51,11 +61,6 @@ func needs(s replay.Scenario) string {
 			case "timer", "sensor", "service-registry", "trace", "trigger-instance", "rule-enforcement", "policy-type", "nonsense":
 				return "the command " + rest[0]
 			}
-		}
-		// The list of all commands grows with each version.
-		expect := replay.Object(step, "expect")
-		if expect != nil && strings.Contains(replay.Text(expect, "stderr"), "{run,action,action-alias,") {
-			return "the whole list of st2's commands"
 		}
 	}
 	return ""
@@ -132,19 +137,26 @@ var (
 	seconds   = regexp.MustCompile(`(elapsed_seconds['"]?: )[\d.]+`)
 	dots      = regexp.MustCompile(`(?m)^\.+$`)
 	duplicate = regexp.MustCompile(`(E11000 duplicate key error).*`)
-	pids      = regexp.MustCompile(`(pid['"]?: )\d+`)
-	hosts     = regexp.MustCompile(`(hostname['"]?: )\S+`)
-	someday   = regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4}\b`)
+	changing  = []*regexp.Regexp{
+		regexp.MustCompile(`http://127\.0\.0\.1:\d{4,}/(api/v1|auth|stream/v1)`), // where the services are
+		regexp.MustCompile(`/[^ "]*/packs\b`),                                    // where packs are looked for
+	}
+	pids    = regexp.MustCompile(`(pid['"]?: )\d+`)
+	hosts   = regexp.MustCompile(`(hostname['"]?: )\S+`)
+	someday = regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4}\b`)
 )
 
 // normal makes what a command printed comparable; times are written before
 // anything else so that their digits are not taken for something else.
-func normal(c *replay.Context, text string) string {
+func normal(c *replay.Context, text, sysuser string) string {
 	n := &replay.Normal{Context: c}
 	text = n.Variables(text)
-	text = regexp.MustCompile(`(^|[^\w/])stanley($|[^\w/])`).ReplaceAllString(text, "${1}$$sysuser${2}")
+	for _, r := range changing {
+		text = r.ReplaceAllString(text, "$$any")
+	}
+	text = regexp.MustCompile(`(^|[^\w/])`+regexp.QuoteMeta(sysuser)+`($|[^\w/])`).ReplaceAllString(text, "${1}$$sysuser${2}")
 	text = dates.ReplaceAllString(text, "$$date")
-	text = n.Text(text)
+	text = replay.Identifiers(text)
 	text = elapsed.ReplaceAllString(text, "($$nums elapsed)")
 	text = seconds.ReplaceAllString(text, "${1}$$num")
 	text = dots.ReplaceAllString(text, "$$dots")
@@ -204,7 +216,7 @@ func playCommands(t *testing.T, s replay.Scenario, bases map[string]string, echo
 		}
 		for name, got := range map[string]string{"stdout": stdout, "stderr": stderr} {
 			want := replay.Text(expect, name)
-			if got = normal(c, got); !replay.SameText(today(want), today(got)) {
+			if got = normal(c, got, systemUser(t)); !replay.SameText(today(want), today(got)) {
 				argv, _ := step.GetStr("argv")
 				return fmt.Sprintf("step %d %s of %s:\nwant\n%s\ngot\n%s", i, name, value.Repr(argv), want, got)
 			}

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"petrel/cmd/petrel/cli/argparse"
 	"petrel/cmd/petrel/cli/output"
@@ -86,6 +88,12 @@ func texts(all []string) *value.List {
 func aliasCommands() []*command {
 	line := []argparse.Positional{{Name: "command", Arity: argparse.One, Help: "Command to match, as it would be said in a chat."}}
 	return []*command{{
+		words: []string{"action-alias", "clone"},
+		spec:  argparse.Spec{Description: "Clone an action alias.", Options: std(true), Positionals: []argparse.Positional{{Name: "ref-or-id", Arity: argparse.ZeroOrMore}}},
+		run: func(*call) error {
+			return failed(errors.New("aliases cannot be cloned; StackStorm's server cannot either"))
+		},
+	}, {
 		words: []string{"action-alias", "match"},
 		spec:  argparse.Spec{Description: "Get the list of action aliases that match the command text.", Options: append(std(true), attrOption, widthOption), Positionals: line},
 		run: func(c *call) error {
@@ -119,7 +127,50 @@ func aliasCommands() []*command {
 			}
 			return nil
 		},
+	}, {
+		words: []string{"action-alias", "test"},
+		spec: argparse.Spec{Description: "Execute the command text by finding a matching Action Alias and format the result.", GroupUsage: runGroupUsage, Positionals: line,
+			Options: options2(std(true), []argparse.Option{{Names: []string{"-u", "--user"}, Arity: argparse.One, Help: "User under which to run the action (admins only)."}}, runOptions(), []argparse.Option{{Names: []string{"-a", "--async"}, Help: "Do not wait for action to finish."}})},
+		run: testAlias,
 	}}
+}
+
+// testAlias runs a line and prints the message a chat would get.
+func testAlias(c *call) error {
+	body := value.DictOf("command", c.args.Text("command", ""), "user", c.args.Text("user", ""), "source_channel", "cli")
+	answer, err := c.api.Call(c.ctx, http.MethodPost, "/aliasexecution/match_and_execute", nil, body)
+	if err != nil {
+		return err
+	}
+	results, _ := answer.Body.(*value.Dict).GetStr("results")
+	for _, r := range list(results) {
+		d, ok := r.(*value.Dict)
+		if !ok {
+			continue
+		}
+		alias, _ := d.GetStr("actionalias")
+		execution, _ := d.GetStr("execution")
+		c.printf("Execution (%s) has been started, waiting for it to finish...\n\n", text(execution, "id"))
+		if execution, err = c.wait(execution); err != nil {
+			return err
+		}
+		format := value.DictOf("action", "chatops.format_execution_result", "parameters", value.DictOf("execution_id", text(execution, "id")))
+		answer, err := c.api.Call(c.ctx, http.MethodPost, "/executions", nil, format)
+		if err != nil {
+			return err
+		}
+		done, err := c.wait(answer.Body)
+		if err != nil {
+			return err
+		}
+		shown, err := output.Execution(done, nil, nil, output.ExecutionOptions{Key: "result.message", HasKey: true})
+		if err != nil {
+			return err
+		}
+		rule := strings.Repeat("=", 80)
+		c.printf("Formatted ChatOps result message of alias %s:\n\n%s\n%s\n%s\n", text(alias, "ref"), rule, shown, rule)
+	}
+	return nil
 }
 
 func apiKeyCommands() []*command {

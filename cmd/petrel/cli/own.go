@@ -47,9 +47,9 @@ func (p *Program) st2Tree(help bool, words []string) int {
 			p.Name + " run core.local cmd=date\n    " + p.Name + " --debug run core.local cmd=date\n"
 		full := argparse.Help(&spec, p.width())
 		_, rest, _ := strings.Cut(full, "\noptions:\n")
-		fmt.Fprintf(p.Err, "usage: %s\nCLI for StackStorm event-driven automation platform.\n\npositional arguments:\n  {%s}\n", text, strings.Join(branches(), ","))
-		for _, b := range tree {
-			fmt.Fprintf(p.Err, "    %-20s%s\n", b.word, b.help)
+		fmt.Fprintf(p.Err, "usage: %s\nCLI for StackStorm event-driven automation platform. https://stackstorm.com\n\npositional arguments:\n  {%s}\n", text, strings.Join(branches(), ","))
+		for _, b := range topWords {
+			fmt.Fprintf(p.Err, "    %-20s%s\n", b.word, about(b.word))
 		}
 		fmt.Fprintf(p.Err, "\noptions:\n%s", rest)
 		if help {
@@ -58,6 +58,10 @@ func (p *Program) st2Tree(help bool, words []string) int {
 		return 2
 	}
 	all := leaves(words[0])
+	if len(all) == 0 && about(words[0]) != "" {
+		p.printf("ERROR: The command %q is not part of this version of Petrel.\n", words[0])
+		return 2
+	}
 	if len(all) == 0 {
 		fmt.Fprintln(p.Err, &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: fmt.Sprintf("argument parser: invalid choice: '%s' (choose from %s)", words[0], argparse.Quoted(branches()))})
 		return 2
@@ -69,7 +73,7 @@ func (p *Program) st2Tree(help bool, words []string) int {
 	choices := "{" + strings.Join(names, ",") + "}"
 	usage := fmt.Sprintf("usage: %s %s [-h] %s ...", p.Name, words[0], choices)
 	if len(words) == 1 || words[1] == "-h" || words[1] == "--help" {
-		p.printf("%s\n\n%s\n\npositional arguments:\n  %s\n", usage, p.about(words[0]), choices)
+		p.printf("%s\n\n%s\n\npositional arguments:\n  %s\n", usage, about(words[0]), choices)
 		for _, c := range all {
 			p.printf("    %-20s%s\n", c.words[1], c.spec.Description)
 		}
@@ -82,15 +86,6 @@ func (p *Program) st2Tree(help bool, words []string) int {
 	fmt.Fprintln(p.Err, &argparse.Error{Usage: usage, Prog: p.Name + " " + words[0],
 		Text: fmt.Sprintf("argument %s: invalid choice: '%s' (choose from %s)", choices, words[1], argparse.Quoted(names))})
 	return 2
-}
-
-func (p *Program) about(word string) string {
-	for _, b := range tree {
-		if b.word == word {
-			return b.help
-		}
-	}
-	return ""
 }
 
 // cobra is the command tree of `petrel`: help, completion and its own commands.

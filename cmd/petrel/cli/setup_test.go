@@ -4,9 +4,13 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"petrel/app"
 	"petrel/app/config"
@@ -23,6 +27,16 @@ func recorded(name string) string {
 	return filepath.Join(corpus(), name)
 }
 
+// systemUser is who runs the tests, so that actions need no sudo.
+func systemUser(t *testing.T) string {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return me.Username
+}
+
 // users of the set-up "auth".
 var users = map[string]string{"alice": "wonder1", "bob": "builder2", "carol": "singer3"}
 
@@ -32,6 +46,7 @@ func startServer(t *testing.T, change func(*config.Config)) *app.App {
 	cfg := config.Default()
 	cfg.State = t.TempDir()
 	cfg.Content = config.Content{}
+	cfg.SystemUser.User = systemUser(t)
 	change(&cfg)
 	for _, f := range []struct{ from, to string }{{"packs", "packs"}, {"configs", "configs"}} {
 		if err := os.CopyFS(filepath.Join(cfg.State, f.to), os.DirFS(recorded(f.from))); err != nil {
@@ -63,11 +78,18 @@ func startSetups(t *testing.T) map[string]map[string]string {
 		return map[string]string{"/api": a.URL() + "/api", "/auth": a.URL() + "/auth", "/stream": a.URL() + "/stream"}
 	}
 	open := startServer(t, func(c *config.Config) { c.Auth.Enable = false })
-	closed := startServer(t, func(*config.Config) {})
+	htpasswd := filepath.Join(t.TempDir(), "htpasswd")
+	var lines strings.Builder
 	for name, password := range users {
-		if err := closed.Auth().SetPassword(t.Context(), name, password); err != nil {
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
 			t.Fatal(err)
 		}
+		lines.WriteString(name + ":" + string(hash) + "\n")
 	}
+	if err := os.WriteFile(htpasswd, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closed := startServer(t, func(c *config.Config) { c.Auth.Htpasswd = htpasswd })
 	return map[string]map[string]string{"default": bases(open), "auth": bases(closed)}
 }

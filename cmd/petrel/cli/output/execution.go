@@ -48,7 +48,7 @@ func Execution(item value.Value, attributes []string, t Transforms, o ExecutionO
 			if length(x) > 0 {
 				text = "\n" + text
 			}
-			b.WriteString(name + ": " + strings.ReplaceAll(text, "\n", "\n  "))
+			b.WriteString(name + ": " + clean(strings.ReplaceAll(text, "\n", "\n  ")))
 		default:
 			b.WriteString(name + ": " + value.Str(v))
 		}
@@ -64,8 +64,9 @@ func Execution(item value.Value, attributes []string, t Transforms, o ExecutionO
 }
 
 func yamlText(v value.Value) (string, error) {
-	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 2, Width: unfolded})
-	return strings.TrimSuffix(string(text), "\n"), err
+	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 2, Width: unfolded, Pure: true})
+	// YAML writes a line break inside a quoted text as an empty line; st2 leaves those out.
+	return strings.ReplaceAll(strings.TrimSuffix(string(text), "\n"), "\n\n", "\n"), err
 }
 
 func length(v value.Value) int {
@@ -99,7 +100,8 @@ func structured(s string) value.Value {
 func block(v value.Value) (string, error) {
 	switch x := v.(type) {
 	case *value.Dict, *value.List:
-		return yamlText(x)
+		text, err := yamlText(x)
+		return clean(text), err
 	case string:
 		return clean(x), nil
 	}

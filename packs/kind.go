@@ -1,6 +1,8 @@
 package packs
 
 import (
+	"os"
+
 	"petrel"
 	"petrel/expr/value"
 	"petrel/packs/yamldoc"
@@ -43,15 +45,24 @@ type Content struct {
 	// Files is the number of metadata files by kind, those of kinds that are not
 	// registered yet included.
 	Files map[string]int
-
-	// docs are the documents by file, for the places in later checks.
-	docs map[string]*yamldoc.Document
 }
 
-// at is the place of a field in a metadata file.
+// at is the place of a field in a metadata file, for the rare problem that is
+// found after reading. The file is read again: keeping every document would cost
+// more memory than all content.
 func (c Content) at(file string, path ...any) yamldoc.Position {
-	if doc := c.docs[file]; doc != nil {
-		return doc.At(path...)
+	root, err := os.OpenRoot(c.Pack.Path)
+	if err != nil {
+		return yamldoc.Position{}
 	}
-	return yamldoc.Position{}
+	defer root.Close()
+	text, err := readFile(root, file, Limits{}.WithDefaults().FileBytes)
+	if err != nil {
+		return yamldoc.Position{}
+	}
+	doc, err := yamldoc.Load(file, text, yamldoc.Limits{})
+	if err != nil {
+		return yamldoc.Position{}
+	}
+	return doc.At(path...)
 }

@@ -40,7 +40,6 @@ func Load(dir string, limits Limits) (Content, []Problem, error) {
 	defer root.Close()
 	l := &loader{root: root, dir: abs, limits: limits.WithDefaults(), sum: sha256.New()}
 	l.content.Files = map[string]int{}
-	l.content.docs = map[string]*yamldoc.Document{}
 	l.left = l.limits.MetadataBytes
 	if err := l.load(); err != nil {
 		return Content{}, l.problems, err
@@ -105,7 +104,6 @@ func (l *loader) kind(k kind) {
 			l.warn(file, w.Position, "%s", w.Text)
 		}
 		if l.belongs(file, doc, dict) {
-			l.content.docs[file] = doc
 			k.read(l, file, doc, dict)
 		}
 	}

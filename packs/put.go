@@ -63,17 +63,18 @@ func (r *Registrar) checkRunners(c *Content) []Problem {
 				a.RunnerType = runner.Name
 			}
 		}
-		reason, at := "", c.at(a.MetadataFile, "runner_type")
+		reason, field := "", []any{"runner_type"}
 		if !ok {
 			reason = "runner_type: there is no runner " + cut(a.RunnerType)
 		} else if err := actions.Check(a, runner); err != nil {
-			reason, at = cutLong(petrelMessage(err)), c.at(a.MetadataFile, "parameters")
+			reason, field = cutLong(petrelMessage(err)), []any{"parameters"}
 			var e *petrel.Error
 			if errors.As(err, &e) && e.Field != "" {
-				at = c.at(a.MetadataFile, "parameters", e.Field)
+				field = append(field, e.Field)
 			}
 		}
 		if reason != "" {
+			at := c.at(a.MetadataFile, field...)
 			problems = append(problems, Problem{Pack: c.Pack.Ref, Dir: c.Pack.Path, File: a.MetadataFile, Line: at.Line, Column: at.Column, Reason: reason})
 			continue
 		}

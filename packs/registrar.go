@@ -53,7 +53,8 @@ type Registrar struct {
 	runners map[string]petrel.RunnerType
 	metrics metrics
 
-	registering sync.Mutex // one registration at a time
+	registering sync.Mutex         // one registration at a time
+	seen        map[string]outcome // by folder, what was registered whole; under registering
 
 	mu       sync.Mutex
 	problems []Problem
@@ -77,7 +78,7 @@ func New(c Config) (*Registrar, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Limits = c.Limits.WithDefaults()
-	r := &Registrar{c: c, runners: make(map[string]petrel.RunnerType, len(c.Runners)), metrics: newMetrics(c.Metrics)}
+	r := &Registrar{c: c, runners: make(map[string]petrel.RunnerType, len(c.Runners)), metrics: newMetrics(c.Metrics), seen: map[string]outcome{}}
 	for _, t := range c.Runners {
 		r.runners[t.Name] = t
 	}
@@ -169,8 +170,14 @@ func (r *Registrar) register(ctx context.Context, q Request) (Result, error) {
 	refs := q.Packs
 	if len(refs) == 0 {
 		result.Problems = problems
-		for ref := range found {
-			refs = append(refs, ref)
+		here := make(map[string]bool, len(found))
+		for ref, dir := range found {
+			refs, here[dir] = append(refs, ref), true
+		}
+		for dir := range r.seen {
+			if !here[dir] {
+				delete(r.seen, dir)
+			}
 		}
 		sort.Strings(refs)
 	}
@@ -214,57 +221,90 @@ func (r *Registrar) runnerCount() int {
 	return len(seen)
 }
 
-// pack registers one pack and counts what it holds.
+// pack registers one pack and counts what it holds. A pack whose files look as they
+// did when it was last registered whole is not read again.
 func (r *Registrar) pack(ctx context.Context, ref, dir string, q Request, want map[string]bool, result *Result) error {
+	look := r.packPrint(ref, dir)
+	known, ok := r.seen[dir]
+	if whole := len(q.Types) == 0; !ok || known.look != look || q.Force || !whole {
+		var err error
+		if known, err = r.read(ctx, ref, dir, q.Force, want); err != nil {
+			return err
+		}
+		if known.changed {
+			result.Changed = append(result.Changed, ref)
+		}
+		delete(r.seen, dir)
+		if whole {
+			known.look = look
+			r.seen[dir] = known
+		}
+	}
+	for kind, n := range known.counts {
+		result.Counts[kind] += n
+	}
+	result.Problems = append(result.Problems, known.problems...)
+	if bad := Errors(known.problems); q.FailOnProblem && len(bad) > 0 {
+		return petrel.Errorf(petrel.Invalid, `Failed to register "%s" from pack "%s": %s`, bad[0].File, ref, bad[0].Error())
+	}
+	return nil
+}
+
+// outcome is what became of one pack.
+type outcome struct {
+	ref      string
+	look     string // the fingerprint of its files before they were read
+	changed  bool
+	counts   map[string]int
+	problems []Problem
+}
+
+// read reads a pack and stores it.
+func (r *Registrar) read(ctx context.Context, ref, dir string, force bool, want map[string]bool) (outcome, error) {
+	out := outcome{ref: ref, counts: map[string]int{}}
 	content, problems, err := Load(dir, r.c.Limits)
 	if err != nil {
 		var p Problem
 		if !errors.As(err, &p) {
 			p = Problem{Pack: ref, Dir: dir, Reason: err.Error()}
 		}
-		problems = append(problems, p)
-	} else if content.Pack.Ref != ref {
+		out.problems = append(problems, p)
+		return out, nil
+	}
+	if content.Pack.Ref != ref {
 		// The folder changed between the scan and the reading.
-		return petrel.Errorf(petrel.Conflict, `The pack in %s changed its ref while it was read`, dir)
-	} else {
-		over, overProblems := r.overrides(ref)
-		content.Pack.Hash = r.hash(content.Pack.Hash, dir, over.texts)
-		problems = append(problems, overProblems...)
-		problems = append(problems, r.checkRunners(&content)...)
-		for kind, n := range over.apply(&content) {
-			if want[kind] {
-				result.Counts[kind+"(overridden)"] += n
-			}
+		return out, petrel.Errorf(petrel.Conflict, `The pack in %s changed its ref while it was read`, dir)
+	}
+	over, overProblems := r.overrides(ref)
+	content.Pack.Hash = r.hash(content.Pack.Hash, dir, over.texts)
+	problems = append(problems, overProblems...)
+	problems = append(problems, r.checkRunners(&content)...)
+	problems = append(problems, checkAliases(content)...)
+	for kind, n := range over.apply(&content) {
+		if want[kind] {
+			out.counts[kind+"(overridden)"] = n
 		}
-		problems = append(problems, checkAliases(content)...)
-		changed, err := r.put(ctx, content, q.Force, want)
+	}
+	if out.changed, err = r.put(ctx, content, force, want); err != nil {
+		return out, fmt.Errorf("registering pack %s: %w", ref, err)
+	}
+	if want["actions"] {
+		out.counts["actions"] = len(content.Actions)
+	}
+	if want["aliases"] {
+		out.counts["aliases"] = len(content.Aliases)
+	}
+	if want["configs"] {
+		n, more, err := r.config(ctx, content.Pack)
 		if err != nil {
-			return fmt.Errorf("registering pack %s: %w", ref, err)
+			return out, fmt.Errorf("registering the configuration of pack %s: %w", ref, err)
 		}
-		if changed {
-			result.Changed = append(result.Changed, ref)
-		}
-		if want["actions"] {
-			result.Counts["actions"] += len(content.Actions)
-		}
-		if want["aliases"] {
-			result.Counts["aliases"] += len(content.Aliases)
-		}
-		if want["configs"] {
-			n, configProblems, err := r.config(ctx, content.Pack)
-			if err != nil {
-				return fmt.Errorf("registering the configuration of pack %s: %w", ref, err)
-			}
-			result.Counts["configs"] += n
-			problems = append(problems, configProblems...)
-		}
+		out.counts["configs"] = n
+		problems = append(problems, more...)
 	}
 	sortProblems(problems)
-	result.Problems = append(result.Problems, problems...)
-	if bad := Errors(problems); q.FailOnProblem && len(bad) > 0 {
-		return petrel.Errorf(petrel.Invalid, `Failed to register "%s" from pack "%s": %s`, bad[0].File, ref, bad[0].Error())
-	}
-	return nil
+	out.problems = problems
+	return out, nil
 }
 
 // hash is a pack's hash together with what else decides how it is registered: the
@@ -348,5 +388,10 @@ func (r *Registrar) Unregister(ctx context.Context, ref string) error {
 	}
 	r.registering.Lock()
 	defer r.registering.Unlock()
+	for dir, known := range r.seen {
+		if known.ref == ref {
+			delete(r.seen, dir)
+		}
+	}
 	return r.c.Store.DeletePack(ctx, ref)
 }

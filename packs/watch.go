@@ -104,22 +104,39 @@ func (r *Registrar) fingerprint() string {
 			if left--; left < 0 {
 				break
 			}
-			dir := filepath.Join(root.Dir, e.Name())
-			if !stat(sum, filepath.Join(dir, manifestFile)) {
-				continue
-			}
-			stat(sum, filepath.Join(dir, configSchemaFile))
-			for _, k := range kinds() {
-				if k.read != nil {
-					statYAML(sum, filepath.Join(dir, k.folder), r.c.Limits.Items)
-				}
-			}
+			r.statPack(sum, filepath.Join(root.Dir, e.Name()))
 		}
 	}
 	for _, dir := range append(append([]string{}, r.c.Configs...), r.c.Overrides...) {
 		statYAML(sum, dir, r.c.Limits.Packs)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// packPrint is the fingerprint of one pack with its configuration and overrides.
+func (r *Registrar) packPrint(ref, dir string) string {
+	sum := sha256.New()
+	r.statPack(sum, dir)
+	for _, dir := range r.c.Configs {
+		stat(sum, filepath.Join(dir, ref+".yaml"))
+	}
+	for _, dir := range r.c.Overrides {
+		stat(sum, filepath.Join(dir, ref+".yaml"))
+		stat(sum, filepath.Join(dir, globalOverrides))
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func (r *Registrar) statPack(to io.Writer, dir string) {
+	if !stat(to, filepath.Join(dir, manifestFile)) {
+		return
+	}
+	stat(to, filepath.Join(dir, configSchemaFile))
+	for _, k := range kinds() {
+		if k.read != nil {
+			statYAML(to, filepath.Join(dir, k.folder), r.c.Limits.Items)
+		}
+	}
 }
 
 func stat(to io.Writer, file string) bool {

@@ -62,6 +62,8 @@ def took(seconds):
     """A duration in seconds for people."""
     if seconds is None:
         return "-"
+    if seconds < 1:
+        return "%dms" % round(seconds * 1000)
     if seconds < 10:
         return "%.1fs" % seconds
     seconds = int(seconds)

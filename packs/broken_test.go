@@ -3,10 +3,8 @@ package packs_test
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"petrel/packs"
 )
@@ -272,29 +270,6 @@ func TestLoad_Limits(t *testing.T) {
 		if !found {
 			t.Errorf("%+v: %v %v", c.limits, err, problems)
 		}
-	}
-}
-
-func TestLoad_SpecialFilesAreNotOpened(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		return
-	}
-	dir := folder(t, filepath.Join(t.TempDir(), "demo"), map[string]string{"pack.yaml": goodManifest, "actions/good.yaml": goodAction})
-	if err := mkfifo(filepath.Join(dir, "actions", "pipe.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan []packs.Problem, 1)
-	go func() {
-		_, problems, _ := packs.Load(dir, packs.Limits{})
-		done <- problems
-	}()
-	select {
-	case problems := <-done:
-		if len(problems) != 1 || problems[0].Reason != "not a regular file" {
-			t.Errorf("%v", problems)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the loader waits for a pipe")
 	}
 }
 

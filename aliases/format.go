@@ -104,7 +104,9 @@ func CompileFormat(representation string) (*Format, error) {
 	if f.plain.source, err = expression(representation, capturePlain); err != nil {
 		return nil, err
 	}
-	re, err := f.full.compiled()
+	// The result is not kept: most formats of an installation are never matched, and
+	// few of those against a line with quotes.
+	re, err := pyre.Compile(f.full.source, pyre.DotAll)
 	if err != nil {
 		return nil, broken(representation, err)
 	}

@@ -125,23 +125,43 @@ func (x *Index) compile(a *petrel.Alias, before map[string]*Format) ([]entry, *P
 	return out, nil
 }
 
+// fewPrefixed is how many formats may begin alike before another text is looked for
+// that tells them apart.
+const fewPrefixed = 4
+
+// newSearch files each entry where the fewest others are: under what its lines
+// begin with, or under a piece of text they must hold.
 func (x *Index) newSearch(entries []int32) search {
-	var s search
-	var filed []int32
+	prefixed := map[string]int{}
+	pieces := map[gram]int{}
 	for _, n := range entries {
 		filter := &x.entries[n].f.filter
+		for _, p := range filter.prefixes {
+			prefixed[p]++
+		}
+		for _, g := range gramsOf(filter.required) {
+			pieces[g]++
+		}
+	}
+	var s search
+	for _, n := range entries {
+		filter := &x.entries[n].f.filter
+		best, others := rarest(gramsOf(filter.required), pieces)
+		alike := 0
+		for _, p := range filter.prefixes {
+			alike += prefixed[p]
+		}
 		switch {
-		case filter.prefixes != nil:
+		case filter.prefixes != nil && (alike <= fewPrefixed || best.size < maxGram || alike <= others):
 			for _, p := range filter.prefixes {
 				s.prefixes.add(p, n)
 			}
-		case len(filter.required) > 0:
-			filed = append(filed, n)
+		case best.size > 0:
+			s.grams.file(best, n)
 		default:
 			s.always = append(s.always, n)
 		}
 	}
-	s.grams = newGrams(filed, func(n int32) []string { return x.entries[n].f.filter.required })
 	return s
 }
 

@@ -316,3 +316,30 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+// What a line costs depends on what it may mean, not on how many formats there are.
+func TestIndex_LooksAtFewFormats(t *testing.T) {
+	var all []petrel.Alias
+	for i := range 10_000 {
+		format := fmt.Sprintf("st2 list {{ limit=10 }} things%d", i)
+		switch i % 4 {
+		case 1:
+			format = fmt.Sprintf("deploy%d {{ app }} to {{ env = staging }}", i)
+		case 2:
+			format = fmt.Sprintf("(?:please )?ticket%d {{ x }} now", i)
+		case 3:
+			format = fmt.Sprintf("{{ who }} is at place%d", i)
+		}
+		all = append(all, aliasOf(fmt.Sprintf("a%d", i), format))
+	}
+	x := NewIndex(all)
+	for _, text := range []string{"st2 list 5 things5000", "deploy5001 shop", "please ticket5002 1 now", "ann is at place5003", "good morning, everybody", "st2 list"} {
+		l, err := prepare(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(x.single.candidates(&l, nil)); n > 150 {
+			t.Errorf("%q: %d of %d formats are tried", text, n, x.Len())
+		}
+	}
+}

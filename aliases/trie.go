@@ -81,43 +81,41 @@ func gramAt(s string, i, size int) uint32 {
 	return g
 }
 
-// newGrams files the entries; texts gives for each the texts it requires.
-func newGrams(entries []int32, texts func(entry int32) []string) grams {
-	type gram struct {
-		size int
-		g    uint32
-	}
-	all := func(entry int32) []gram {
-		var out []gram
-		for _, text := range texts(entry) {
-			size := min(len(text), maxGram)
-			for i := 0; size > 0 && i+size <= len(text); i++ {
-				out = append(out, gram{size, gramAt(text, i, size)})
-			}
+// gram is a short run of bytes.
+type gram struct {
+	size int
+	g    uint32
+}
+
+// gramsOf are the runs that stand in every line that holds the texts.
+func gramsOf(texts []string) []gram {
+	var out []gram
+	for _, text := range texts {
+		size := min(len(text), maxGram)
+		for i := 0; size > 0 && i+size <= len(text); i++ {
+			out = append(out, gram{size, gramAt(text, i, size)})
 		}
-		return out
-	}
-	count := map[gram]int{}
-	for _, e := range entries {
-		for _, g := range all(e) {
-			count[g]++
-		}
-	}
-	var out grams
-	for _, e := range entries {
-		var best gram
-		for _, g := range all(e) {
-			// A short gram stands in many lines, however few texts have it.
-			if best.size == 0 || g.size > best.size || g.size == best.size && count[g] < count[best] {
-				best = g
-			}
-		}
-		if out.bySize[best.size] == nil {
-			out.bySize[best.size] = map[uint32][]int32{}
-		}
-		out.bySize[best.size][best.g] = append(out.bySize[best.size][best.g], e)
 	}
 	return out
+}
+
+// rarest is the gram to file a text under, and how many texts have it. A short
+// gram stands in many lines, however few texts have it, so length goes first.
+func rarest(of []gram, count map[gram]int) (best gram, texts int) {
+	for _, g := range of {
+		if best.size == 0 || g.size > best.size || g.size == best.size && count[g] < count[best] {
+			best = g
+		}
+	}
+	return best, count[best]
+}
+
+// file puts an entry under a gram.
+func (g *grams) file(under gram, entry int32) {
+	if g.bySize[under.size] == nil {
+		g.bySize[under.size] = map[uint32][]int32{}
+	}
+	g.bySize[under.size][under.g] = append(g.bySize[under.size][under.g], entry)
 }
 
 // appendTo adds the entries one of whose grams stands in the line; an entry may come

@@ -37,6 +37,8 @@ type Store interface {
 
 	// InTx runs content and administration changes as one transaction: the
 	// methods of the given Admin all take part in it. It is not for the hot path.
+	// The function may be run again when the transaction has to be repeated, and
+	// must not call the Store itself (refused as Internal).
 	InTx(ctx context.Context, do func(ctx context.Context, tx Admin) error) error
 
 	// Now is the database's clock.
@@ -225,7 +227,7 @@ type Executions interface {
 	// claim whose answer was lost, and to hear of what was done from outside.
 	Held(ctx context.Context, owner string) ([]Held, error)
 	// NextDue is how long from now, by the database's clock, the next delayed run
-	// is due; false when none waits.
+	// is due; false when none waits. Runs that are due already do not count.
 	NextDue(ctx context.Context) (time.Duration, bool, error)
 	// QueueDepth counts runs that wait, by lane.
 	QueueDepth(ctx context.Context) (map[petrel.Lane]int, error)
@@ -332,11 +334,13 @@ type Content interface {
 
 // Identities keeps who may call.
 type Identities interface {
-	// PutUser makes or changes a user by name.
+	// PutUser makes or changes a user by name. Nicknames, when not nil, become all
+	// of the user's chat identities; one that stands for another user is a Conflict.
 	PutUser(ctx context.Context, u petrel.User) error
 	User(ctx context.Context, name string) (petrel.User, error)
 	UserList(ctx context.Context) ([]petrel.User, error)
-	// LinkChat makes a chat identity stand for a user; one user per identity.
+	// LinkChat makes a chat identity stand for a user; one user per identity, so a
+	// link it had goes. NotFound for the user.
 	LinkChat(ctx context.Context, c petrel.ChatIdentity, user string) error
 	UnlinkChat(ctx context.Context, c petrel.ChatIdentity) error
 	// ChatIdentities lists the identities that stand for a user, in order.
@@ -361,8 +365,8 @@ type Identities interface {
 // Nodes keeps which processes are alive.
 type Nodes interface {
 	// RegisterNode stores a node with a lease from now by the database's clock.
-	// Live nodes that name the same StateDir (and it is not empty) are marked
-	// dead at once: the caller holds the folder's lock.
+	// Live nodes of the same Host that name the same StateDir (and it is not empty)
+	// are marked dead at once: the caller holds the folder's lock.
 	RegisterNode(ctx context.Context, n petrel.Node, lease time.Duration) error
 	// RenewNode pushes the lease. NotOwner when the node was marked dead. It
 	// runs on a connection of its own, so that slow work does not cost the lease.

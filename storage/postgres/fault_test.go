@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"petrel"
 	"petrel/storage"
@@ -352,7 +353,8 @@ func TestDedupWindow(t *testing.T) {
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	url := storagetest.PostgresURL(t)
-	s := openURL(t, url, postgres.Options{})
+	registry := prometheus.NewRegistry()
+	s := openURL(t, url, postgres.Options{Metrics: registry})
 	conn := dial(t, url)
 	commits := func() (n int) {
 		ok(t, conn.QueryRow(bg, `select count(*) from receipt`).Scan(&n))
@@ -381,6 +383,9 @@ func TestGroupCommit(t *testing.T) {
 	t.Logf("400 calls of 16 callers took %d commits", n)
 	if n > 200 {
 		t.Fatalf("400 calls of 16 callers took %d commits", n)
+	}
+	if _, err := registry.Gather(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -432,4 +437,58 @@ func BenchmarkStore(b *testing.B) {
 		b.Cleanup(func() { _ = s.Close() })
 		return s
 	})
+}
+
+// BenchmarkWAL tells how much log the life of a run costs, in batches of 50, and how
+// many changes of its moving part stay on their page. The server's log is
+// shared, so nothing else should run on it.
+func BenchmarkWAL(b *testing.B) {
+	url := storagetest.PostgresURL(b)
+	s, err := postgres.Open(bg, url, postgres.Options{})
+	must(b, err)
+	b.Cleanup(func() { _ = s.Close() })
+	conn, err := pgx.Connect(bg, url)
+	must(b, err)
+	b.Cleanup(func() { _ = conn.Close(bg) })
+	var from, to, updates, hot float64
+	position := func(into *float64) {
+		must(b, conn.QueryRow(bg, `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8`).Scan(into))
+	}
+	position(&from)
+	b.ResetTimer()
+	n := 0
+	for n < b.N {
+		batch := runs(50)
+		var starts []storage.Start
+		var ends []storage.Finish
+		at := time.Now()
+		for _, r := range s.Request(bg, batch) {
+			must(b, r.Err)
+		}
+		got, err := s.Claim(bg, storage.Claim{Owner: "n", Host: "h", Limit: 50, At: at})
+		must(b, err)
+		for _, x := range got {
+			starts = append(starts, storage.Start{ID: x.ID, Owner: "n", Attempt: 1, At: at})
+			ends = append(ends, storage.Finish{ID: x.ID, Owner: "n", Attempt: 1, Status: petrel.StatusSucceeded, Result: petrel.JSON(`{"stdout":"ok"}`), At: at})
+		}
+		must(b, s.Start(bg, starts)...)
+		must(b, s.Finish(bg, ends)...)
+		n += len(got)
+	}
+	b.StopTimer()
+	position(&to)
+	for began := time.Now(); updates < float64(2*n) && time.Since(began) < 5*time.Second; time.Sleep(10 * time.Millisecond) {
+		must(b, conn.QueryRow(bg, `select n_tup_upd::float8, n_tup_hot_upd::float8 from pg_stat_user_tables where relname = 'live' and schemaname = current_schema()`).Scan(&updates, &hot))
+	}
+	b.ReportMetric((to-from)/float64(n), "walB/run")
+	b.ReportMetric(100*hot/max(updates, 1), "hot%")
+}
+
+func must(b *testing.B, errs ...error) {
+	b.Helper()
+	for _, err := range errs {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }

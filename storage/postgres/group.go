@@ -16,6 +16,8 @@ import (
 type group[T any] struct {
 	// run stores a batch and answers for each element.
 	run func(ctx context.Context, batch []T) []error
+	// observe is told how many rows a batch has.
+	observe func(rows float64)
 	// size is an element's share of MaxBatchBytes.
 	size func(T) int
 
@@ -123,6 +125,7 @@ func (g *group[T]) serve() {
 			return
 		}
 		g.mu.Unlock()
+		g.observe(float64(len(batch)))
 		errs := g.run(context.Background(), batch)
 		for _, c := range calls {
 			c.errs, errs = errs[:len(c.batch):len(c.batch)], errs[len(c.batch):]
@@ -145,7 +148,10 @@ func (g *groups) open(s *Store) {
 	g.start.run, g.start.size = s.startAll, func(storage.Start) int { return 200 }
 	g.finish.run, g.finish.size = s.finishAll, func(f storage.Finish) int { return 200 + len(f.Result) + len(f.MergeContext) }
 	g.output.run, g.output.size = s.outputAll, func(o ownedChunk) int { return 200 + len(o.Data) }
+	observe := s.metrics.group.Observe
+	g.request.observe, g.start.observe, g.finish.observe, g.output.observe = observe, observe, observe, observe
 	for class := range g.each {
+		g.each[class].observe = observe
 		g.each[class].run = func(ctx context.Context, batch []part) []error { return s.eachAll(ctx, relational.Class(class), batch) }
 		g.each[class].size = func(part) int { return 1 << 10 }
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"petrel"
 	"petrel/migrations"
@@ -28,6 +29,8 @@ type Options struct {
 	MaxConns int
 	// Timeout bounds every call, waits and repetitions included; zero is 10 s.
 	Timeout time.Duration
+	// Metrics is where the metrics are registered; nil is nowhere.
+	Metrics prometheus.Registerer
 	// Log takes what an operator should know; nil is slog.Default.
 	Log *slog.Logger
 }
@@ -47,6 +50,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	leases  *pgxpool.Pool
 	groups  groups
+	metrics *metrics
 	quit    chan struct{}
 	swept   chan struct{}
 	ended   atomic.Bool
@@ -104,6 +108,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		s.pool.Close()
 		return nil, mapError(err)
 	}
+	s.metrics = newMetrics(options.Metrics, s.pool)
 	s.Store = relational.New(s)
 	s.groups.open(s)
 	go s.sweepReceipts()
@@ -117,8 +122,21 @@ func (s *Store) Close() error {
 		s.ended.Store(true)
 		close(s.quit)
 		<-s.swept
-		s.leases.Close()
-		s.pool.Close()
+		ended := make(chan struct{})
+		go func() {
+			s.leases.Close()
+			s.pool.Close()
+			close(ended)
+		}()
+		// A server that is away must not hold up the end of the process; nothing
+		// that was answered hangs on these goodbyes.
+		late := time.NewTimer(s.options.Timeout)
+		defer late.Stop()
+		select {
+		case <-ended:
+		case <-late.C:
+			s.options.Log.Warn("The connections to the database were left open, because the server does not answer.")
+		}
 	})
 	return nil
 }

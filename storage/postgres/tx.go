@@ -68,6 +68,7 @@ func (s *Store) repeat(ctx context.Context, do func() error) error {
 		if !repeatable(err) {
 			return err
 		}
+		s.metrics.repeats.Inc()
 		if deadline, has := ctx.Deadline(); has && time.Until(deadline) < pause {
 			return err
 		}
@@ -102,10 +103,23 @@ func (s *Store) transact(ctx context.Context, class relational.Class, do func(ct
 		var unknown *unknownCommit
 		err := s.repeat(ctx, func() error { return s.attempt(ctx, pool, do) })
 		if !errors.As(err, &unknown) {
+			if err == nil {
+				s.metrics.transactions.WithLabelValues(outcomeCommitted).Inc()
+			} else {
+				s.metrics.transactions.WithLabelValues(outcomeUndone).Inc()
+			}
 			return err
 		}
 		committed, err := s.outcome(ctx, pool, unknown)
 		s.options.Log.Warn("A commit had no answer and was looked up.", "receipt", unknown.receipt, "committed", committed, "error", err)
+		switch {
+		case err != nil:
+			s.metrics.transactions.WithLabelValues(outcomeUnknown).Inc()
+		case committed:
+			s.metrics.transactions.WithLabelValues(outcomeLookedUp).Inc()
+		default:
+			s.metrics.transactions.WithLabelValues(outcomeLost).Inc()
+		}
 		if err != nil {
 			return petrel.Wrap(petrel.Unknown, errors.Join(unknown.cause, err), "The database did not say whether the change was stored.")
 		}

@@ -19,19 +19,26 @@ func (s Store) Request(ctx context.Context, batch []storage.NewExecution) []stor
 		prepared[i], out[i].Err = Prepare(n)
 		out[i].ID = n.Execution.ID
 	}
-	events := make(map[petrel.ID]string) // the owner for whom an event was marked done by this call
+	// Which run of this call marked an event done. A transaction that is repeated
+	// meets marks of its first try, so only those of earlier runs count.
+	marks := make(map[petrel.ID]int)
 	errs := s.Each(ctx, Rest, len(batch), func(ctx context.Context, q Query, i int) error {
 		if prepared[i] == nil {
 			return out[i].Err
 		}
-		if i == 0 {
-			clear(events)
+		event := batch[i].Event
+		var events map[petrel.ID]string
+		if j, marked := marks[event]; marked && j < i {
+			events = map[petrel.ID]string{event: batch[j].EventOwner}
 		}
 		id, existing, err := s.RequestOne(ctx, q, batch[i], prepared[i], events)
+		if j, marked := marks[event]; marked && j == i {
+			delete(marks, event)
+		}
 		if err == nil {
 			out[i].ID, out[i].Existing = id, existing
-			if batch[i].Event != "" && !existing {
-				events[batch[i].Event] = batch[i].EventOwner
+			if _, marked := marks[event]; event != "" && !existing && !marked {
+				marks[event] = i
 			}
 		}
 		return err

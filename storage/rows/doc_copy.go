@@ -56,7 +56,7 @@ func Unmarshal(stored []byte, into any) error {
 
 // maxCachedDocs bounds the cache of docs; an installation has about as many
 // as it has actions.
-const maxCachedDocs = 4096
+const maxCachedDocs = 1024
 
 // Docs is a cache of docs that were read or written, by hash. The values in it
 // are shared: nobody may change what lies behind their slices.

@@ -11,6 +11,12 @@ import (
 	"petrel"
 )
 
+// unlockFile gives the lock back. It is not left to the closing alone: a child
+// that is being started holds a copy of the file for a moment.
+func unlockFile(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
 // lockFile takes the lock that keeps a second process off the database. The
 // system drops it with the process, however that ends.
 func lockFile(path string) (*os.File, error) {

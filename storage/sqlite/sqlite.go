@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"petrel"
@@ -37,6 +38,8 @@ type Options struct {
 	Timeout time.Duration
 	// Now is the database's clock; nil is the process's.
 	Now func() time.Time
+	// Metrics is where the metrics are registered; nil is nowhere.
+	Metrics prometheus.Registerer
 	// Log takes what an operator should know; nil is slog.Default.
 	Log *slog.Logger
 }
@@ -146,11 +149,11 @@ func (s *Store) open(ctx context.Context) error {
 // dsn is the connection text. Checkpoints are made by the checkpointer, so that
 // no commit has to wait for one.
 func (s *Store) dsn(writer bool) string {
-	pragmas := []string{"busy_timeout(5000)", "foreign_keys(1)", "temp_store(memory)", "cache_size(-8000)"}
+	pragmas := []string{"busy_timeout(5000)", "foreign_keys(1)", "temp_store(memory)"}
 	if writer {
-		pragmas = append(pragmas, "journal_mode(WAL)", "synchronous("+s.options.Synchronous+")", "wal_autocheckpoint(0)")
+		pragmas = append(pragmas, "journal_mode(WAL)", "synchronous("+s.options.Synchronous+")", "wal_autocheckpoint(0)", "cache_size(-8000)")
 	} else {
-		pragmas = append(pragmas, "query_only(1)")
+		pragmas = append(pragmas, "query_only(1)", "cache_size(-2000)")
 	}
 	q := url.Values{"_txlock": {"immediate"}}
 	if !writer {
@@ -187,7 +190,7 @@ func (s *Store) release() error {
 		keep(s.write.Close())
 	}
 	if s.lock != nil {
-		keep(s.lock.Close())
+		keep(unlockFile(s.lock))
 	}
 	return first
 }
@@ -246,12 +249,16 @@ func (s *Store) Write(ctx context.Context, class relational.Class, do func(ctx c
 	return mapError(s.writer.do(ctx, class, do))
 }
 
+// eachRows is how many elements of a call one write takes, so that none holds
+// the file for long (measured: 0.1 ms for each run requested).
+const eachRows = 100
+
 // Each runs a function for n elements in transactions of the writer, each
 // element inside a savepoint of its own.
 func (s *Store) Each(ctx context.Context, class relational.Class, n int, do func(ctx context.Context, q relational.Query, i int) error) []error {
 	errs := make([]error, n)
-	for from := 0; from < n; from += storage.MaxBatchRows {
-		to := min(n, from+storage.MaxBatchRows)
+	for from := 0; from < n; from += eachRows {
+		to := min(n, from+eachRows)
 		err := s.Write(ctx, class, func(ctx context.Context, q relational.Query) error {
 			sqlite := q.(*query)
 			for i := from; i < to; i++ {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"petrel"
 	"petrel/storage"
 	"petrel/storage/relational"
@@ -211,7 +213,8 @@ func waitFor(t *testing.T, holds func() bool) {
 // TestGroupCommit: 16 callers share transactions, and an idle store commits at once.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{})
+	registry := prometheus.NewRegistry()
+	s := openAt(t, filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{Metrics: registry})
 	before := s.Commits()
 	for range 5 {
 		ok(t, s.Request(bg, []storage.NewExecution{newRun()})[0].Err)
@@ -235,6 +238,9 @@ func TestGroupCommit(t *testing.T) {
 	t.Logf("400 calls of 16 callers took %d commits", n)
 	if n > 250 {
 		t.Fatalf("400 calls of 16 callers took %d commits", n)
+	}
+	if _, err := registry.Gather(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -56,6 +56,7 @@ type writer struct {
 	rounds  atomic.Int64
 	restart atomic.Bool // asks for the write-ahead log to be started again
 	stmts   map[string]*sql.Stmt
+	metrics *metrics
 }
 
 func startWriter(conn *sql.Conn, options Options) *writer {
@@ -63,6 +64,7 @@ func startWriter(conn *sql.Conn, options Options) *writer {
 	for i := range w.queues {
 		w.queues[i] = make(chan *write, queueLength)
 	}
+	w.metrics = newMetrics(options.Metrics, w.waiting)
 	go w.loop()
 	return w
 }
@@ -152,8 +154,8 @@ func (w *writer) round(first *write) {
 		return
 	}
 	q := &query{run: w, now: w.options.Now}
-	err := w.begin()
 	began := time.Now()
+	err := w.begin()
 	for j := first; err == nil && j != nil; {
 		all = append(all, j)
 		j.err = w.part(q, j)
@@ -179,6 +181,7 @@ func (w *writer) round(first *write) {
 		w.alone(all, err)
 	}
 	w.rounds.Add(1)
+	w.metrics.ended(len(all), began)
 	for _, j := range all {
 		close(j.done)
 	}
@@ -201,6 +204,7 @@ func (w *writer) restartLog() {
 // own, so that one that cannot be stored (a value too big for a full disk) does
 // not take the others with it.
 func (w *writer) alone(all []*write, cause error) {
+	w.metrics.failed.Inc()
 	w.options.Log.Warn("A group of writes failed and is repeated one by one.", "writes", len(all), "error", cause)
 	for _, j := range all {
 		if j.err = w.begin(); j.err != nil {
@@ -299,9 +303,11 @@ func (w *writer) QueryContext(ctx context.Context, text string, args ...any) (*s
 func (s *Store) Commits() int64 { return s.writer.rounds.Load() }
 
 // Waiting is how many writes wait for their turn.
-func (s *Store) Waiting() int {
+func (s *Store) Waiting() int { return s.writer.waiting() }
+
+func (w *writer) waiting() int {
 	n := 0
-	for _, queue := range s.writer.queues {
+	for _, queue := range w.queues {
 		n += len(queue)
 	}
 	return n

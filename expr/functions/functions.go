@@ -294,12 +294,9 @@ func toYAML(b *value.Budget, a []value.Value) (value.Value, error) {
 }
 
 func humanTime(v value.Value) (value.Value, error) {
-	switch x := v.(type) {
+	switch v.(type) {
 	case int64, bool, float64, *big.Int:
-	case *value.Undefined:
-		return nil, value.Errorf("AssertionError", "")
 	default:
-		_ = x
 		return nil, value.Errorf("AssertionError", "")
 	}
 	f, err := value.ToFloat(v)
@@ -322,7 +319,7 @@ func humanTime(v value.Value) (value.Value, error) {
 	if !ok || secs > 315537897599 {
 		return nil, value.Errorf("OverflowError", "date value out of range")
 	}
-	t := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Add(0)
+	t := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	t = time.Unix(t.Unix()+secs, 0).UTC()
 	parts := []int{t.Year() - 1, t.Day() - 1, t.Hour(), t.Minute(), t.Second()}
 	units := "ydhms"

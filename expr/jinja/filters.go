@@ -12,7 +12,7 @@ import (
 	"petrel/expr/value"
 )
 
-// param and friends keep the tables of filters short.
+// Short names keep the table of filters readable.
 var (
 	req = value.Req
 	opt = value.Opt
@@ -72,7 +72,7 @@ func escapeValue(rt *run, v value.Value) (value.Markup, error) {
 	return value.Markup(value.EscapeHTML(s)), rt.budget.Alloc(int64(len(s)))
 }
 
-// noneInt is an optional integer argument.
+// intArg is an integer argument.
 func intArg(v value.Value) (int64, error) { return value.Index(v) }
 
 // getter is Jinja's make_attrgetter.

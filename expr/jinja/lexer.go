@@ -122,8 +122,6 @@ func (l *lexer) next() (token, error) {
 	}
 }
 
-func isSpaceByte(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
-
 // skipSpace is the end of the whitespace that begins at i.
 func skipSpace(s string, i int) int {
 	for i < len(s) {

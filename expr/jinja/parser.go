@@ -496,7 +496,7 @@ func setCtx(n node, ctx nameCtx) {
 // kindName is the lower-case class name of a node, for the message about
 // things that cannot be assigned to.
 func kindName(n node) string {
-	switch x := n.(type) {
+	switch n.(type) {
 	case *constNode:
 		return "const"
 	case *listNode:
@@ -515,8 +515,6 @@ func kindName(n node) string {
 		return "call"
 	case *filterNode:
 		return "filter"
-	default:
-		_ = x
 	}
 	return "expression"
 }

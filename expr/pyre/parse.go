@@ -70,14 +70,10 @@ type parser struct {
 	groups []string // name of each group; [0] is the whole match
 	open   map[int]bool
 	widths map[int][2]int64
-	depth  int
 
 	complex bool // needs the backtracking engine
 	dollar  bool
 	wordb   bool
-	// look is the depth of look-behinds, in which open groups may not be used.
-	lookbehind int
-	lbGroups   int
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {

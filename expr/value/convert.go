@@ -1,6 +1,7 @@
 package value
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -153,7 +154,7 @@ func ToGo(v Value) any {
 	case *DictView:
 		return toGoSlice(x.Items())
 	case *Range, *Iterator:
-		items, err := CopyItems(NewBudget(nil, Limits{}), v)
+		items, err := CopyItems(NewBudget(context.Background(), Limits{}), v)
 		if err != nil {
 			return Str(v)
 		}

@@ -230,7 +230,7 @@ func TestBudgetEnds(t *testing.T) {
 	if le == nil || le.Limit != "steps" || le.Max != "10" {
 		t.Errorf("got %v", le)
 	}
-	if _, err := CopyItems(NewBudget(nil, Limits{Bytes: 100}), &Range{0, 1 << 40, 1}); !errors.As(err, &le) || le.Limit != "bytes" {
+	if _, err := CopyItems(NewBudget(context.Background(), Limits{Bytes: 100}), &Range{0, 1 << 40, 1}); !errors.As(err, &le) || le.Limit != "bytes" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -138,6 +138,16 @@ func TestLoad_BrokenFiles(t *testing.T) {
 			map[string]string{"actions/a.yaml": "name: a\nrunner_type: noop\n", "actions/b.yaml": "name: a\nrunner_type: noop\n"},
 			[]string{"actions/b.yaml:1:7: the action demo.a stands in actions/a.yaml too; this file counts"},
 		},
+		"names": {
+			map[string]string{
+				"actions/a.yaml": "name: ''\nrunner_type: noop\n", "actions/b.yaml": "name: ' b'\nrunner_type: noop\n", "actions/c.yaml": "name: \"c\\nd\"\nrunner_type: noop\n",
+				"actions/d.yaml": "name: \"d\\u200b\"\nrunner_type: noop\n", "aliases/e.yaml": "name: \"\\u202ee\"\naction_ref: core.noop\nformats: [x]\n", "actions/f.yaml": "name: " + strings.Repeat("f", 300) + "\nrunner_type: noop\n",
+			},
+			[]string{
+				"actions/a.yaml:1:7: name: it is empty", `actions/b.yaml:1:7: name: " b" has blanks around it`, `actions/c.yaml:1:7: name: "c\nd" holds a character that cannot be seen`,
+				`actions/d.yaml:1:7: name: "d\u200b" holds a character that cannot be seen`, "actions/f.yaml:1:7: name: it has 300 bytes, over the limit of 256", `aliases/e.yaml:1:7: name: "\u202ee" holds a character that cannot be seen`,
+			},
+		},
 		"alias": {
 			map[string]string{"aliases/a.yaml": "name: a\nformats: [x]\n"},
 			[]string{"aliases/a.yaml:1:1: 'action_ref' is a required property"},

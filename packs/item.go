@@ -3,10 +3,12 @@ package packs
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"petrel"
 	"petrel/expr/value"
@@ -26,6 +28,30 @@ func enabled(dict *value.Dict) bool {
 	v, found := dict.GetStr("enabled")
 	on, isBool := v.(bool)
 	return !found || !isBool || on
+}
+
+// maxName is the longest name of an action or alias; names are part of refs.
+const maxName = 256
+
+// name is the item's name, when it can be one: no invisible characters, which
+// would make two names look alike, and no blanks around it.
+func (l *loader) name(file string, doc *yamldoc.Document, dict *value.Dict) (string, bool) {
+	name := text(dict, "name")
+	reason := ""
+	switch {
+	case name == "":
+		reason = "name: it is empty"
+	case len(name) > maxName:
+		reason = fmt.Sprintf("name: it has %d bytes, over the limit of %d", len(name), maxName)
+	case strings.TrimSpace(name) != name:
+		reason = fmt.Sprintf("name: %q has blanks around it", cut(name))
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) }):
+		reason = fmt.Sprintf("name: %+q holds a character that cannot be seen", cut(name))
+	}
+	if reason != "" {
+		l.problem(file, doc.At("name"), "%s", reason)
+	}
+	return name, reason == ""
 }
 
 // jsonField is a field that is kept as JSON text, and where it goes.
@@ -49,21 +75,25 @@ func (l *loader) action(file string, doc *yamldoc.Document, dict *value.Dict) {
 	if !l.validate(file, doc, metadata.Action, dict) {
 		return
 	}
-	pack, name := l.content.Pack.Ref, text(dict, "name")
+	pack := l.content.Pack.Ref
+	name, ok := l.name(file, doc, dict)
+	if !ok {
+		return
+	}
 	a := petrel.Action{
 		UID: "action:" + pack + ":" + name, Ref: petrel.MakeRef(pack, name), Pack: pack, Name: name,
 		Description: text(dict, "description"), Enabled: enabled(dict), RunnerType: text(dict, "runner_type"),
 		EntryPoint: text(dict, "entry_point"), MetadataFile: file,
 	}
 	good := l.jsons(file, doc, dict, jsonField{"parameters", &a.Parameters}, jsonField{"output_schema", &a.OutputSchema}, jsonField{"notify", &a.Notify})
-	tags, ok := l.json(file, doc, dict, "tags")
-	if ok && tags != nil {
+	tags, tagsOK := l.json(file, doc, dict, "tags")
+	if tagsOK && tags != nil {
 		if err := json.Unmarshal(tags, &a.Tags); err != nil {
 			l.problem(file, doc.At("tags"), "tags: a list of name and value expected")
-			ok = false
+			tagsOK = false
 		}
 	}
-	if !ok || !good || !l.entryPoint(file, doc, a.EntryPoint) {
+	if !tagsOK || !good || !l.entryPoint(file, doc, a.EntryPoint) {
 		return
 	}
 	for i := range l.content.Actions {
@@ -126,14 +156,18 @@ func (l *loader) alias(file string, doc *yamldoc.Document, dict *value.Dict) {
 	if !l.validate(file, doc, metadata.Alias, dict) {
 		return
 	}
-	pack, name := l.content.Pack.Ref, text(dict, "name")
+	pack := l.content.Pack.Ref
+	name, ok := l.name(file, doc, dict)
+	if !ok {
+		return
+	}
 	a := petrel.Alias{
 		UID: "action_alias:" + pack + ":" + name, Ref: petrel.MakeRef(pack, name), Pack: pack, Name: name,
 		Description: text(dict, "description"), Enabled: enabled(dict), ActionRef: petrel.Ref(text(dict, "action_ref")), MetadataFile: file,
 	}
 	good := l.jsons(file, doc, dict, jsonField{"ack", &a.Ack}, jsonField{"result", &a.Result}, jsonField{"extra", &a.Extra}, jsonField{"immutable_parameters", &a.Immutable})
-	formats, ok := l.json(file, doc, dict, "formats")
-	if !ok || !good {
+	formats, formatsOK := l.json(file, doc, dict, "formats")
+	if !formatsOK || !good {
 		return
 	}
 	if formats != nil {

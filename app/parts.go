@@ -131,6 +131,15 @@ func systemUser(name string) string {
 	return name
 }
 
+// webURL is the base of links in chat messages; none while nobody has said
+// where a web console is, because a link to this machine leads people nowhere.
+func (a *App) webURL() string {
+	if a.cfg.WebUI.BaseURL == config.Default().WebUI.BaseURL {
+		return ""
+	}
+	return strings.TrimSuffix(a.cfg.WebUI.BaseURL, "/")
+}
+
 // openBot starts chat with the console as its adapter.
 func (a *App) openBot(ctx context.Context) error {
 	if !a.cfg.Has("bot") {
@@ -147,7 +156,7 @@ func (a *App) openBot(ctx context.Context) error {
 	}
 	b, err := bot.New(bot.Config{
 		Store: a.store, Engine: a.engine, Queue: a.queue, Feed: a.feed, Auth: a.auth, Adapters: adapters,
-		Prefix: a.cfg.Bot.Prefix, DefaultUser: a.cfg.Bot.DefaultUser, WebURL: strings.TrimSuffix(a.cfg.WebUI.BaseURL, "/"),
+		Prefix: a.cfg.Bot.Prefix, DefaultUser: a.cfg.Bot.DefaultUser, WebURL: a.webURL(),
 		Log: a.log, Registry: a.registry,
 	})
 	if err != nil {

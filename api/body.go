@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"petrel"
@@ -23,6 +24,7 @@ const maxBodyDepth = 64
 func (c *call) read() ([]byte, error) {
 	limit := c.a.cfg.MaxBody
 	if c.r.ContentLength > limit {
+		c.drain()
 		return nil, tooLarge(limit)
 	}
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
@@ -32,11 +34,26 @@ func (c *call) read() ([]byte, error) {
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
+		c.drain()
 		return nil, tooLarge(limit)
 	case err != nil:
 		return nil, petrel.Wrap(petrel.Invalid, err, "Failed to parse request body: it ended too early or came too slowly")
 	}
 	return text, nil
+}
+
+// Bounds of what is read of a body that is refused.
+const (
+	maxDrain  = 64 << 20
+	drainTime = 5 * time.Second
+)
+
+// drain reads on for a while, so that a client that is still sending gets to
+// read the answer instead of a broken connection.
+func (c *call) drain() {
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(drainTime))
+	_, _ = io.CopyN(io.Discard, c.r.Body, maxDrain)
+	c.w.Header().Set("Connection", "close")
 }
 
 func tooLarge(limit int64) error {

@@ -17,10 +17,32 @@ func (a *API) chat(c *call) error {
 	if r.Method != http.MethodGet {
 		r.Body = http.MaxBytesReader(c.w, r.Body, a.cfg.MaxBody)
 	}
-	c.status = http.StatusOK
-	a.cfg.Chat.ServeHTTP(c.w, r)
+	a.cfg.Chat.ServeHTTP(&tracked{c.w, c}, r)
 	return nil
 }
+
+// tracked tells a call what a handler that knows nothing of it has answered.
+type tracked struct {
+	http.ResponseWriter
+	c *call
+}
+
+// WriteHeader notes the status.
+func (t *tracked) WriteHeader(status int) {
+	t.c.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that the answer has begun.
+func (t *tracked) Write(text []byte) (int, error) {
+	if t.c.status == 0 {
+		t.c.status = http.StatusOK
+	}
+	return t.ResponseWriter.Write(text)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // chatResult serves GET chat/results/{execution_id}: what is said in a chat
 // about an execution that ended, by the alias it was started with.

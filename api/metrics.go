@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -63,7 +62,6 @@ func (a *API) observe(c *call, start time.Time) {
 }
 
 func (a *API) showMetrics(c *call) error {
-	c.status = http.StatusOK
-	promhttp.HandlerFor(a.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(c.w, c.r)
+	promhttp.HandlerFor(a.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(&tracked{c.w, c}, c.r)
 	return nil
 }

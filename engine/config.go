@@ -46,6 +46,10 @@ type Config struct {
 	MaxResultSize  int           // bytes of a result as JSON; default 14 MiB
 	MaxParamSize   int           // bytes of the parameters as JSON; default 8 MiB
 	TokenTTL       time.Duration // of a run's own credential; default 24 h
+	KeepExecutions time.Duration // final runs are removed so long after their end; 0 is for ever
+	KeepTokens     time.Duration // tokens, after their expiry; 0 is for ever
+	KeepChats      time.Duration // chat events that are done and messages at rest; 0 is for ever
+	Tidy           time.Duration // between two looks for what is too old; default 1 min
 	NoStream       bool          // do not store output while it comes
 	ValidateOutput bool          // check results against output schemas
 
@@ -90,7 +94,7 @@ func (c *Config) setDefaults() error {
 		value time.Duration
 	}{
 		{&c.IdlePull, time.Second}, {&c.Lease, 15 * time.Second}, {&c.Sweep, 5 * time.Second}, {&c.Watch, 2 * time.Second},
-		{&c.Grace, 300 * time.Second}, {&c.KillWait, 10 * time.Second}, {&c.TokenTTL, 24 * time.Hour},
+		{&c.Grace, 300 * time.Second}, {&c.KillWait, 10 * time.Second}, {&c.TokenTTL, 24 * time.Hour}, {&c.Tidy, time.Minute},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

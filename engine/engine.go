@@ -122,7 +122,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	e.tenure, e.phase = t, phaseRunning
-	for _, part := range []func(){e.renewing, e.sweeping, e.output.flushing} {
+	for _, part := range []func(){e.renewing, e.sweeping, e.tidying, e.output.flushing} {
 		e.parts.Go(part)
 	}
 	if !e.cfg.NoWork {
@@ -235,9 +235,6 @@ func (e *Engine) Incarnation() string {
 	}
 	return ""
 }
-
-// Node is the id of this node, the same through all its incarnations.
-func (e *Engine) Node() petrel.ID { return e.node }
 
 func (e *Engine) current() *tenure {
 	e.mu.Lock()

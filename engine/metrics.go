@@ -24,6 +24,7 @@ type metrics struct {
 	retried    *prometheus.CounterVec // what
 	outputLost prometheus.Counter
 	strays     *prometheus.CounterVec // step
+	purged     *prometheus.CounterVec // what
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -54,12 +55,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		retried:    counters("retried_total", "Writes that were repeated because the store did not answer.", "what"),
 		outputLost: counter("output_lost_bytes_total", "Bytes of output that were not stored because the store was away for too long."),
 		strays:     counters("strays_total", "Executions the store gave to this node without its knowledge, by what was done.", "step"),
+		purged:     counters("purged_total", "Rows removed because of their age: trees of executions, tokens, chat events and messages.", "what"),
 	}
 	if r == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{m.requested, m.refused, m.claimed, m.ended, m.lost, m.panics, m.busy, m.waited, m.ran,
-		m.swept, m.nodesDead, m.reborn, m.untold, m.retried, m.outputLost, m.strays} {
+		m.swept, m.nodesDead, m.reborn, m.untold, m.retried, m.outputLost, m.strays, m.purged} {
 		if err := r.Register(c); err != nil {
 			return nil, petrel.Wrap(petrel.Internal, err, "engine: a metric cannot be registered")
 		}

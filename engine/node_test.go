@@ -270,3 +270,30 @@ func TestStop_BeforeStartAndTwice(t *testing.T) {
 		t.Errorf("a second start answers %v", err)
 	}
 }
+
+func TestRetention(t *testing.T) {
+	s := newSetup(t, local.New(local.Options{}))
+	ctx := context.Background()
+	e := s.start()
+	old := s.until(s.run(e).ID)
+	if err := s.store.CreateToken(ctx, petrel.Token{ID: petrel.NewID(time.Now()), User: "ada", Hash: strings.Repeat("0", 64), ExpiresAt: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	later := func() time.Time { return time.Now().Add(time.Hour) }
+	s.start(func(c *engine.Config) {
+		c.NoWork, c.Now, c.Tidy = true, later, 10*time.Millisecond
+		c.KeepExecutions, c.KeepTokens = 30*time.Minute, time.Minute
+	})
+	deadline := time.Now().Add(patience)
+	for {
+		_, run := s.store.Execution(ctx, old.ID)
+		_, token := s.store.Token(ctx, strings.Repeat("0", 64))
+		if petrel.Is(run, petrel.NotFound) && petrel.Is(token, petrel.NotFound) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the run answers %v, the token %v; both were to be removed", run, token)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -34,15 +34,10 @@ func OpenAccepted(path string) (*Accepted, error) {
 }
 
 // Add writes down an id that was accepted.
-func (a *Accepted) Add(id petrel.ID) error { return a.line("accepted", string(id)) }
-
-// Maybe writes down the idempotency key of a request whose answer was lost.
-func (a *Accepted) Maybe(key string) error { return a.line("maybe", key) }
-
-func (a *Accepted) line(what, name string) error {
+func (a *Accepted) Add(id petrel.ID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := fmt.Fprintf(a.file, "%s %s %s\n", what, name, petrel.FormatTime(time.Now())); err != nil {
+	if _, err := fmt.Fprintf(a.file, "accepted %s %s\n", id, petrel.FormatTime(time.Now())); err != nil {
 		return err
 	}
 	return a.file.Sync()
@@ -74,20 +69,17 @@ func ReadLedger(r io.Reader) ([]Entry, error) {
 }
 
 // ReadAccepted reads what Accepted wrote.
-func ReadAccepted(r io.Reader) (ids []petrel.ID, maybe []string, err error) {
+func ReadAccepted(r io.Reader) ([]petrel.ID, error) {
+	var ids []petrel.ID
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		switch {
-		case len(fields) == 3 && fields[0] == "accepted":
-			ids = append(ids, petrel.ID(fields[1]))
-		case len(fields) == 3 && fields[0] == "maybe":
-			maybe = append(maybe, fields[1])
-		default:
-			return nil, nil, fmt.Errorf("accepted: %q is not accepted|maybe NAME TIME", lines.Text())
+		if len(fields) != 3 || fields[0] != "accepted" || !petrel.ID(fields[1]).Valid() {
+			return nil, fmt.Errorf("accepted: %q is not accepted ID TIME", lines.Text())
 		}
+		ids = append(ids, petrel.ID(fields[1]))
 	}
-	return ids, maybe, lines.Err()
+	return ids, lines.Err()
 }
 
 // Report is what Check found.
@@ -109,7 +101,7 @@ func (r Report) Err() error {
 
 // Check compares what was accepted and what the actions wrote with the store.
 // It is to be called when all is quiet.
-func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, maybe []string, ledger []Entry) (Report, error) {
+func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, ledger []Entry) (Report, error) {
 	report := Report{Statuses: map[petrel.Status]int{}}
 	broken := func(promise, format string, args ...any) {
 		report.Broken = append(report.Broken, promise+": "+fmt.Sprintf(format, args...))
@@ -141,9 +133,9 @@ func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, mayb
 			broken("P1", "%s was accepted and is not there", id)
 		}
 	}
-	for _, key := range maybe {
-		if byKey[key] > 1 {
-			broken("P5", "the key %s started %d executions", key, byKey[key])
+	for key, n := range byKey {
+		if n > 1 {
+			broken("P5", "the key %s started %d executions", key, n)
 		}
 	}
 	report.Executions = len(all)

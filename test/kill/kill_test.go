@@ -236,11 +236,11 @@ func (h *house) settle(l *load) enginetest.Report {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	ids, maybe, err := enginetest.ReadAccepted(f)
+	ids, err := enginetest.ReadAccepted(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := enginetest.Check(ctx, s, ids, maybe, h.readLedger())
+	report, err := enginetest.Check(ctx, s, ids, h.readLedger())
 	if err != nil {
 		t.Fatal(err)
 	}

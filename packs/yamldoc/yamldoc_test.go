@@ -120,7 +120,7 @@ func TestLoad_HostileInputIsRefusedQuickly(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: taken", name)
 		}
-		if took > 500*time.Millisecond { // 100 ms with a factor of five of slack
+		if took > slack*500*time.Millisecond { // 100 ms with a factor of five of slack
 			t.Errorf("%s: %v", name, took)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 100<<20 {
@@ -140,7 +140,7 @@ func TestLoad_ManyKeysStayLinear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took > 20*time.Second {
+	if took := time.Since(start); took > slack*3*time.Second {
 		t.Errorf("%d keys took %v", doc.Value.(*value.Dict).Len(), took)
 	}
 }

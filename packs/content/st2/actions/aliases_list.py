@@ -2,8 +2,6 @@ from st2pack import PackAction, limited, short
 
 
 class ListAliases(PackAction):
-    things = "aliases"
-
     def do(self, api, pack=None, limit=10):
         aliases = api.get("/actionalias", pack=pack, limit=limited(limit))
         for alias in aliases:

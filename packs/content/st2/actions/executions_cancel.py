@@ -3,8 +3,6 @@ from st2pack import PackAction, each
 
 
 class CancelExecutions(PackAction):
-    things = "executions"
-
     def do(self, api, ids):
         def cancel(execution):
             answer = api.delete("/executions/%s" % quote(execution))

@@ -3,8 +3,6 @@ from st2pack import PackAction, dated
 
 
 class CreateExecution(PackAction):
-    things = "executions"
-
     def do(self, api, action, parameters=None, user=None, delay=None, trace_id=None, trace_tag=None):
         body = {"action": action, "parameters": parameters or {}}
         if user:

@@ -7,8 +7,6 @@ MOST_SHOWN = 3000
 
 
 class GetExecution(PackAction):
-    things = "executions"
-
     def do(self, api, id, exclude=None):
         execution = dated(api.get("/executions/%s" % quote(id)))
         execution["user"] = (execution.get("context") or {}).get("user") or "-"

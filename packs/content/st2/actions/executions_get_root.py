@@ -5,8 +5,6 @@ DEEPEST = 100
 
 
 class GetRootExecution(PackAction):
-    things = "executions"
-
     def do(self, api, id, exclude=None):
         for _ in range(DEEPEST):
             execution = api.get("/executions/%s" % quote(id))

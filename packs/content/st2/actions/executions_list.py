@@ -7,8 +7,6 @@ HEAVY = ("trigger", "trigger_type", "rule", "liveaction", "log")
 
 
 class ListExecutions(PackAction):
-    things = "executions"
-
     def do(self, api, action=None, status=None, limit=10):
         limit = limited(limit)
         # One more than asked for, because this execution is left out.

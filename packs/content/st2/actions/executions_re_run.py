@@ -3,8 +3,6 @@ from st2pack import PackAction, dated
 
 
 class RerunExecution(PackAction):
-    things = "executions"
-
     def do(self, api, id, parameters=None, tasks=None):
         body = {}
         if parameters:

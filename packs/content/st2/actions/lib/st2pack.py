@@ -1,9 +1,6 @@
 """What the actions of this pack have in common."""
 
-import base64
 import datetime
-import json
-import zlib
 
 from petrel_api import API, APIError
 from st2common.runners.base_action import Action
@@ -15,15 +12,10 @@ class PackAction(Action):
     """An action over the API: what the server refuses is the result, in the
     server's own words, and not a traceback."""
 
-    # What the action deals with, for the sentence about a server without it.
-    things = ""
-
     def run(self, **parameters):
         try:
             return self.do(API(), **parameters)
         except APIError as error:
-            if error.status == 404 and self.things and "resource could not be found" in str(error):
-                return False, "This server keeps no %s." % self.things
             return False, str(error)
 
     def do(self, api, **parameters):
@@ -97,12 +89,6 @@ def about(item):
     return item
 
 
-def switch(item):
-    """An object with whether it is on, for the chat."""
-    item["on"] = "yes" if item.get("enabled", True) else "no"
-    return item
-
-
 def dated(execution):
     """An execution with how long ago it began and how long it took, for the chat."""
     execution["age"] = ago(execution.get("start_timestamp"))
@@ -127,27 +113,3 @@ def each(ids, do):
     if not outcome:
         return False, "No execution was named."
     return (False, outcome) if failed else outcome
-
-
-def pack_text(text):
-    """A text compressed, in letters."""
-    return base64.b64encode(zlib.compress(text.encode())).decode()
-
-
-def unpack_text(text):
-    """A text that pack_text compressed."""
-    return zlib.decompress(base64.b64decode(text)).decode()
-
-
-def as_object(text):
-    """A value of the datastore that is JSON."""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise APIError(400, "the value is not JSON: %s" % error) from None
-
-
-def find(api, query, prefix):
-    """Values by key, of the keys that hold a text or start with it."""
-    keys = api.get("/keys", prefix=query if prefix else None, limit=-1)
-    return {key["name"]: key["value"] for key in keys if prefix or query in key["name"]}

@@ -20,6 +20,7 @@ const (
 	suggestWords    = 16 // words of the line that are looked at
 	suggestWordSize = 40 // characters of a word; longer ones are no command words
 	suggestCost     = 3  // greatest cost of a suggestion
+	suggestSpread   = 1  // how much worse than the best one may be
 )
 
 // vocabulary holds the commands as words and places for parameters.
@@ -142,8 +143,11 @@ func (x *Index) Suggest(text string, n int, extra ...string) []Suggestion {
 		}
 		return found[i].order < found[j].order
 	})
-	if len(found) > n {
-		found = found[:n]
+	for i := range found {
+		if i == n || found[i].cost > found[0].cost+suggestSpread {
+			found = found[:i]
+			break
+		}
 	}
 	out := make([]Suggestion, len(found))
 	for i, s := range found {

@@ -76,16 +76,8 @@ func escapeLength(s string) int {
 		return len(s)
 	}
 	switch s[1] {
-	case '[': // CSI: parameters, then one byte from @ to ~
-		for i := 2; i < len(s); i++ {
-			if s[i] >= 0x40 && s[i] <= 0x7e {
-				return i + 1
-			}
-			if s[i] < 0x20 || s[i] > 0x3f {
-				return i
-			}
-		}
-		return len(s)
+	case '[':
+		return 2 + sequenceLength(s[2:])
 	case ']', 'P', 'X', '^', '_': // a string up to BEL or ESC \
 		for i := 2; i < len(s); i++ {
 			if s[i] == 0x07 {
@@ -111,6 +103,20 @@ func escapeLength(s string) int {
 		i++
 	}
 	return i
+}
+
+// sequenceLength is how many bytes follow the opening of a control sequence:
+// parameters, then one byte from @ to ~.
+func sequenceLength(s string) int {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x40 && s[i] <= 0x7e {
+			return i + 1
+		}
+		if s[i] < 0x20 || s[i] > 0x3f {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // apart is put inside a mention so that it is none: it shows nothing and has no width.

@@ -63,7 +63,7 @@ func (c *commands) index(ctx context.Context) (*catalog, error) {
 // The built-in commands. They go before aliases, which cannot cover them.
 var builtIn = []Command{
 	{Display: "help", Pack: "petrel", Description: "Lists what can be said here."},
-	{Display: "help {{ word }}", Pack: "petrel", Description: "Lists what can be said here and has the word in it."},
+	{Display: "help <word>", Pack: "petrel", Description: "Lists what can be said here and has the word in it."},
 }
 
 // visible lists the commands a person may give.

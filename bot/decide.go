@@ -214,7 +214,7 @@ func (b *Bot) explain(e Event, err error, display string, ref petrel.Ref) (verdi
 		return verdict{}, false
 	}
 	detail := text
-	if field != "" && !strings.Contains(text, field) {
+	if field != "" && reason == ReasonParameters && !strings.Contains(text, field) {
 		text += fmt.Sprintf(" (parameter %s)", field)
 	}
 	v := refusal(reason, e, detail, text)

@@ -136,13 +136,38 @@ func (s Scene) start(severity Severity) Message {
 		Execution: s.Execution.ID, Action: s.Execution.Action.Ref, Status: s.Execution.Status}
 }
 
-// say adds text that may be split at {~}.
+// say adds text that may be split at {~} and hold fenced code.
 func (m *Message) say(text string) {
 	pretext, body := SplitPretext(text)
 	for _, part := range []string{pretext, body} {
-		if strings.TrimSpace(part) != "" {
-			m.Blocks = append(m.Blocks, Block{Kind: BlockText, Text: part})
+		m.Blocks = append(m.Blocks, fenced(part)...)
+	}
+}
+
+const fence = "```"
+
+// fenced makes blocks of a text: what stands between two lines of ``` is code.
+func fenced(text string) []Block {
+	var out []Block
+	add := func(kind BlockKind, text string) {
+		if strings.TrimSpace(text) != "" {
+			out = append(out, Block{Kind: kind, Text: text})
 		}
+	}
+	for {
+		before, rest, opened := strings.Cut(text, fence)
+		inside, after, closed := strings.Cut(rest, fence)
+		if !opened || !closed {
+			add(BlockText, text)
+			return out
+		}
+		add(BlockText, before)
+		// The rest of the opening line names a language.
+		if first, code, lines := strings.Cut(inside, "\n"); lines && !strings.ContainsAny(strings.TrimSpace(first), " \t") {
+			inside = code
+		}
+		add(BlockCode, inside)
+		text = after
 	}
 }
 

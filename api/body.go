@@ -146,7 +146,7 @@ func decodeBody(contentType string, text []byte, strict bool) (value.Value, erro
 	case "application/x-www-form-urlencoded", "multipart/form-data":
 		return parseForm(string(text)), nil
 	}
-	return nil, unreadable(fmt.Errorf("Unsupported Content-Type: \"%s\"", cutText(kind)))
+	return nil, petrel.Errorf(petrel.Invalid, "Failed to parse request body: Unsupported Content-Type: \"%s\"", cutText(kind))
 }
 
 // parseForm reads a form as Python's parse_qs does: every value is a list, and

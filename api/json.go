@@ -42,16 +42,6 @@ func (o *object) set(key string, val any) {
 	o.add(key, val)
 }
 
-// remove takes a member out.
-func (o *object) remove(key string) {
-	for i, m := range *o {
-		if m.key == key {
-			*o = append((*o)[:i:i], (*o)[i+1:]...)
-			return
-		}
-	}
-}
-
 // appendJSON writes a value: objects and lists made here, the nouns' types,
 // users' JSON text as it is, and everything package value knows.
 func appendJSON(buf []byte, v any) ([]byte, error) {

@@ -117,7 +117,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.SystemUser = "stanley"
 	}
 	if cfg.PasswordCost == 0 {
-		cfg.PasswordCost = 12
+		cfg.PasswordCost = defaultCost
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -134,11 +134,10 @@ func New(cfg Config) (*Service, error) {
 			checking: make(chan struct{}, max(2, runtime.NumCPU())),
 		},
 	}
-	decoy, err := bcrypt.GenerateFromPassword([]byte(newTokenText()), cfg.PasswordCost)
-	if err != nil {
+	var err error
+	if s.shared.decoy, err = decoyOf(cfg.PasswordCost); err != nil {
 		return nil, fmt.Errorf("auth: the password cost %d cannot be used: %w", cfg.PasswordCost, err)
 	}
-	s.shared.decoy = decoy
 	if cfg.HtpasswdFile != "" {
 		s.shared.htpasswd, err = openHtpasswd(cfg.HtpasswdFile, cfg.Log)
 		if err != nil {
@@ -146,6 +145,19 @@ func New(cfg Config) (*Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// defaultCost is bcrypt's cost for new passwords.
+const defaultCost = 12
+
+// decoyOf is a hash nobody knows the password of, which is compared with where
+// there is no other. The one of the default cost is fixed, because making it
+// would take a good part of the time a start may take.
+func decoyOf(cost int) ([]byte, error) {
+	if cost == defaultCost {
+		return []byte("$2a$12$hBHDbCPMbouWLhnlZlqO9.L/qjAAkaiViKkn/BLZF.7Z8TIAr1VbC"), nil
+	}
+	return bcrypt.GenerateFromPassword([]byte(newTokenText()), cost)
 }
 
 // On gives the same service working on another store, such as the part of a

@@ -85,7 +85,7 @@ create table live (
     revision   integer not null,
     log        text not null
 ) without rowid;
-create index live_due on live (lane, action_ref, due, id) where status in ('requested', 'delayed');
+create index live_due on live (lane, action_ref, due, id, status) where status in ('requested', 'delayed');
 create index live_owner on live (owner) where owner <> '';
 
 create table output (

@@ -189,7 +189,7 @@ CREATE TABLE live (
     log        text not null
 ) without rowid;
 
-CREATE INDEX live_due on live (lane, action_ref, due, id) where status in ('requested', 'delayed');
+CREATE INDEX live_due on live (lane, action_ref, due, id, status) where status in ('requested', 'delayed');
 
 CREATE INDEX live_owner on live (owner) where owner <> '';
 

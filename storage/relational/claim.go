@@ -62,11 +62,7 @@ func (s Store) Candidates(ctx context.Context, q Query, lanes []petrel.Lane, lim
 		if len(all) >= limit {
 			break
 		}
-		refs, err := texts[petrel.Ref](ctx, q, `with recursive r(ref) as (
-				select min(action_ref) from live where lane = $1
-				union all
-				select (select min(action_ref) from live where lane = $1 and action_ref > r.ref) from r where r.ref is not null)
-			select ref from r where ref is not null`, string(lane))
+		refs, err := waitingRefs(ctx, q, lane)
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +73,16 @@ func (s Store) Candidates(ctx context.Context, q Query, lanes []petrel.Lane, lim
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// waitingRefs lists the actions that have runs waiting in a lane. It jumps from
+// action to action in the index, however many runs each has.
+func waitingRefs(ctx context.Context, q Query, lane petrel.Lane) ([]petrel.Ref, error) {
+	return texts[petrel.Ref](ctx, q, `with recursive r(ref) as (
+			select min(action_ref) from live where lane = $1 and status in ('requested', 'delayed')
+			union all
+			select (select min(action_ref) from live where lane = $1 and action_ref > r.ref and status in ('requested', 'delayed')) from r where r.ref is not null)
+		select ref from r where ref is not null`, string(lane))
 }
 
 func (s Store) candidates(ctx context.Context, q Query, lane petrel.Lane, refs []petrel.Ref, limit int, now int64) ([]Candidate, error) {

@@ -336,7 +336,7 @@ func (s Store) execution(ctx context.Context, q Query, id petrel.ID) (petrel.Exe
 func (s Store) Canceling(ctx context.Context, owner string) ([]petrel.ID, error) {
 	var ids []petrel.ID
 	err := s.Read(ctx, func(ctx context.Context, q Query) (err error) {
-		ids, err = texts[petrel.ID](ctx, q, `select id from live where owner = $1 and status = 'canceling' order by id`, Searchable(owner))
+		ids, err = texts[petrel.ID](ctx, q, `select id from live where owner = $1 and owner <> '' and status = 'canceling' order by id`, Searchable(owner))
 		return err
 	})
 	return ids, err
@@ -370,12 +370,25 @@ func (s Store) NextDue(ctx context.Context) (time.Duration, bool, error) {
 		if err != nil {
 			return err
 		}
-		var due *int64
-		if _, err := one(ctx, q, []any{&due}, `select min(due) from live where status in ('requested', 'delayed') and due > $1`, now); err != nil {
-			return err
+		first := rows.Never
+		for _, lane := range rows.Lanes {
+			refs, err := waitingRefs(ctx, q, lane)
+			if err != nil {
+				return err
+			}
+			for _, ref := range refs {
+				var due *int64
+				if _, err := one(ctx, q, []any{&due}, `select min(due) from live where lane = $1 and action_ref = $2 and due > $3 and status in ('requested', 'delayed')`,
+					string(lane), string(ref), now); err != nil {
+					return err
+				}
+				if due != nil {
+					first = min(first, *due)
+				}
+			}
 		}
-		if due != nil {
-			wait, found = time.Duration(*due-now)*time.Microsecond, true
+		if first != rows.Never {
+			wait, found = time.Duration(first-now)*time.Microsecond, true
 		}
 		return nil
 	})

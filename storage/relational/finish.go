@@ -309,7 +309,7 @@ func (s Store) Sweep(ctx context.Context, at time.Time, abandoned petrel.JSON, s
 	var swept storage.Swept
 	err := s.Write(ctx, Rest, func(ctx context.Context, q Query) error {
 		swept = storage.Swept{}
-		ids, err := texts[petrel.ID](ctx, q, `select l.id from live l join node n on n.incarnation = l.owner where n.dead order by l.id limit $1`, limit)
+		ids, err := texts[petrel.ID](ctx, q, `select l.id from live l join node n on n.incarnation = l.owner where l.owner <> '' and n.dead order by l.id limit $1`, limit)
 		if err != nil {
 			return err
 		}

@@ -43,17 +43,6 @@ func laneNames() []string {
 	return names
 }
 
-// From lists the statuses that may become one, for the condition of an update.
-func From(next petrel.Status) []petrel.Status {
-	var from []petrel.Status
-	for _, s := range petrel.Statuses {
-		if s.CanBecome(next) {
-			from = append(from, s)
-		}
-	}
-	return from
-}
-
 // FirstLog is the status log of a new run.
 func FirstLog(x petrel.Execution) string {
 	if len(x.Log) == 0 {

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -52,7 +53,7 @@ func (c *Check) OptionalID(field string, id petrel.ID) {
 // Value checks the size of a user's value.
 func (c *Check) Value(field string, value []byte, limit int) {
 	if c.err == nil && len(value) > limit {
-		c.err = &petrel.Error{Kind: petrel.TooLarge, Field: field, Message: field + " is too large for the store"}
+		c.err = &petrel.Error{Kind: petrel.TooLarge, Field: field, Message: fmt.Sprintf("%s has %d bytes; the limit is %d", field, len(value), limit)}
 	}
 }
 

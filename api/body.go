@@ -144,7 +144,12 @@ func decodeBody(contentType string, text []byte, strict bool) (value.Value, erro
 	case "text/plain":
 		return string(text), nil
 	case "application/x-www-form-urlencoded", "multipart/form-data":
-		return parseForm(string(text)), nil
+		form := parseForm(string(text))
+		if trimmed := bytes.TrimSpace(text); form.Len() == 0 && len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
+			// What curl -d does; an empty form must not stand for JSON nobody read.
+			return nil, unreadable(fmt.Errorf("it looks like JSON and was sent as \"%s\"; send it with Content-Type: application/json", kind))
+		}
+		return form, nil
 	}
 	return nil, petrel.Errorf(petrel.Invalid, "Failed to parse request body: Unsupported Content-Type: \"%s\"", cutText(kind))
 }

@@ -97,7 +97,7 @@ func login(c *call) error {
 	}
 	token, err := c.api.CreateToken(c.ctx, user, secret, c.args.Int("ttl", 0))
 	if err != nil {
-		return fmt.Errorf("Failed to log in as %s: %w", user, err) //nolint:staticcheck // st2's words
+		return sentencef("Failed to log in as %s: %w", user, err)
 	}
 	tokenText, expires, err := tokenOf(token)
 	if err != nil {

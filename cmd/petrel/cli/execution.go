@@ -150,7 +150,7 @@ func getExecutions(c *call) error {
 		if err != nil {
 			if client.NotFound(err) {
 				c.printf("Action Execution %q is not found.\n\n", id)
-				return fmt.Errorf("Resource %s not found.", id) //nolint:staticcheck // st2's words
+				return sentencef("Resource %s not found.", id)
 			}
 			return err
 		}
@@ -172,7 +172,7 @@ func rerunExecution(c *call) error {
 	}
 	existing, err := c.execution(id, nil)
 	if client.NotFound(err) {
-		return fmt.Errorf("Action execution with id %q cannot be found.", id) //nolint:staticcheck // st2's words
+		return sentencef("Action execution with id %q cannot be found.", id)
 	}
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (c *call) control(status string) error {
 		answer, err := c.api.Call(c.ctx, http.MethodPut, "/executions/"+id, nil, value.DictOf("status", status))
 		if client.NotFound(err) {
 			c.printf("Action Execution %q is not found.\n\n", id)
-			return fmt.Errorf("Resource %s not found.", id) //nolint:staticcheck // st2's words
+			return sentencef("Resource %s not found.", id)
 		}
 		if err != nil {
 			return err
@@ -252,7 +252,7 @@ func tailExecution(c *call) error {
 	execution, err := c.execution(c.args.Text("id", "last"), nil)
 	if client.NotFound(err) {
 		c.printf("Action Execution %q is not found.\n\n", c.args.Text("id", "last"))
-		return fmt.Errorf("Resource %s not found.", c.args.Text("id", "last")) //nolint:staticcheck // st2's words
+		return sentencef("Resource %s not found.", c.args.Text("id", "last"))
 	}
 	if err != nil {
 		return err

@@ -236,7 +236,7 @@ func apiKeyCommands() []*command {
 				return err
 			}
 			if item == nil {
-				return fmt.Errorf("API Key %q is not found.", name) //nolint:staticcheck // a sentence for people
+				return sentencef("API Key %q is not found.", name)
 			}
 			if _, err := c.api.Call(c.ctx, http.MethodDelete, "/apikeys/"+text(item, "id"), nil, nil); err != nil {
 				return failed(err)

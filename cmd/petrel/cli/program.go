@@ -73,6 +73,10 @@ type exit struct {
 
 func (e *exit) Error() string { return e.text }
 
+// sentencef is an error whose text is a sentence for the person at the
+// terminal, in st2's words; scripts look for them.
+func sentencef(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // failed is an operation that did not work out: exit code 2, as st2's
 // OperationFailureException.
 func failed(err error) error { return &exit{2, err.Error()} }

@@ -26,14 +26,11 @@ type resource struct {
 	list      []string
 	preferred []string // the first attributes of a property list
 	pk        string   // what the positional is called: ref-or-id
-	// single says that get takes one name only.
 	filters []filter
 	verbs   []string // of list, get, create, update, delete, enable, disable
 	// include sends include_attributes with list calls.
 	include bool
-	// byName finds an object by the list's name filter.
-	byName bool
-	// dropMissing leaves "not found" of delete as success, as action delete does.
+	// deleteMissingOK: deleting what is not there is no failure, as for actions.
 	deleteMissingOK bool
 	getAttributes   []string // of a get without --attr; nil is all
 	transforms      output.Transforms
@@ -52,13 +49,6 @@ func (r *resource) has(verb string) bool {
 		}
 	}
 	return false
-}
-
-func (r *resource) article() string {
-	if strings.ContainsAny(r.name[:1], "AEIOUaeiou") {
-		return "an"
-	}
-	return "a"
 }
 
 func resourceCommands(r *resource) []*command {
@@ -185,16 +175,12 @@ func (r *resource) runList(c *call) error {
 	if r.include && !has(attributes, "all") {
 		q.Add("include_attributes", strings.Join(attributes, ","))
 	}
-	answer, err := c.api.Call(c.ctx, http.MethodGet, listPath(r.path, q), q, nil)
+	answer, err := c.api.Call(c.ctx, http.MethodGet, r.path, q, nil)
 	if err != nil {
 		return err
 	}
 	return c.showList(list(answer.Body), attributes, r.transforms, false)
 }
-
-// listPath is a list's path: with filters st2client writes a slash behind it
-// for some kinds, which shows in error texts only.
-func listPath(path string, _ client.Query) string { return path }
 
 func has(all []string, item string) bool {
 	for _, a := range all {
@@ -225,7 +211,7 @@ func (r *resource) runGet(c *call) error {
 		}
 		if item == nil {
 			c.printf("%s %q is not found.\n\n", r.name, name)
-			return fmt.Errorf("Resource %s not found.", name) //nolint:staticcheck // st2's words
+			return sentencef("Resource %s not found.", name)
 		}
 		if err := c.showOne(item, c.attributes(r.getAttributes), r.preferred, r.transforms); err != nil {
 			return err
@@ -241,11 +227,11 @@ const maxMetaFile = 10 << 20
 func (c *call) readMeta(name string) (value.Value, error) {
 	info, err := os.Stat(c.path(name))
 	if err != nil {
-		return nil, failed(fmt.Errorf("File %q does not exist.", name)) //nolint:staticcheck // st2's words
+		return nil, failed(sentencef("File %q does not exist.", name))
 	}
 	ext := filepath.Ext(name)
 	if ext != ".json" && ext != ".yaml" && ext != ".yml" {
-		return nil, failed(fmt.Errorf("Unsupported meta type %s, file %s. Allowed: ['.json', '.yaml', '.yml']", ext, name))
+		return nil, failed(sentencef("Unsupported meta type %s, file %s. Allowed: ['.json', '.yaml', '.yml']", ext, name))
 	}
 	if info.Size() > maxMetaFile {
 		return nil, failed(fmt.Errorf("file %s is larger than %d bytes", name, maxMetaFile))
@@ -290,7 +276,7 @@ func (r *resource) runUpdate(c *call) error {
 	}
 	if item == nil {
 		c.printf("%s %q is not found.\n\n", r.name, name)
-		return failed(fmt.Errorf("Resource %s not found.", name)) //nolint:staticcheck // st2's words
+		return failed(sentencef("Resource %s not found.", name))
 	}
 	body, err := c.readMeta(c.args.Text("file", ""))
 	if err != nil {
@@ -339,7 +325,7 @@ func (r *resource) runEnable(c *call, enabled bool) error {
 	d, ok := item.(*value.Dict)
 	if !ok {
 		c.printf("%s %q is not found.\n\n", r.name, name)
-		return failed(fmt.Errorf("Resource %s not found.", name)) //nolint:staticcheck // st2's words
+		return failed(sentencef("Resource %s not found.", name))
 	}
 	d.SetStr("enabled", enabled)
 	d.Delete("ref")

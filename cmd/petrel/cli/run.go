@@ -57,7 +57,7 @@ func (c *call) start(async bool) error {
 		return err
 	}
 	if action == nil {
-		return fmt.Errorf("Resource with id or reference %q doesn't exist.", ref) //nolint:staticcheck // st2's words
+		return sentencef("Resource with id or reference %q doesn't exist.", ref)
 	}
 	parameters, err := c.parameters(action, runner, c.args.List("parameters"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *call) actionAndRunner(ref string) (action, runner value.Value, err erro
 	}
 	found := list(answer.Body)
 	if len(found) == 0 {
-		return nil, nil, fmt.Errorf("Resource with name %q doesn't exist.", name) //nolint:staticcheck // st2's words
+		return nil, nil, sentencef("Resource with name %q doesn't exist.", name)
 	}
 	return action, found[0], nil
 }
@@ -131,7 +131,7 @@ func (c *call) parameters(action, runner value.Value, words []string) (*value.Di
 		ReadFile: func(path string) ([]byte, error) {
 			raw, err := os.ReadFile(c.path(path))
 			if os.IsNotExist(err) {
-				return nil, fmt.Errorf("File %q doesn't exist", c.path(path)) //nolint:staticcheck // st2's words
+				return nil, sentencef("File %q doesn't exist", c.path(path))
 			}
 			return raw, err
 		},

@@ -259,7 +259,7 @@ func (p *Program) login(c *call, cfg *client.Config) error {
 	}
 	token, err := api.CreateToken(c.ctx, user, password, 0)
 	if err != nil {
-		return fmt.Errorf("Failed to log in as %s: %w", user, err) //nolint:staticcheck // st2's words
+		return sentencef("Failed to log in as %s: %w", user, err)
 	}
 	text, expires, err := tokenOf(token)
 	if err != nil {

@@ -53,7 +53,8 @@ func (a *App) openPacks(ctx context.Context) error {
 	}
 	a.packs, err = packs.New(packs.Config{
 		Store: a.store, Search: search, Runners: registered(), Configs: []string{a.cfg.ConfigsPath()},
-		Poll: a.cfg.Content.Reload, Log: a.log, Metrics: a.registry,
+		Overrides: []string{filepath.Join(a.cfg.State, "overrides"), "/opt/stackstorm/overrides"},
+		Poll:      a.cfg.Content.Reload, Log: a.log, Metrics: a.registry,
 	})
 	if err != nil {
 		return err
@@ -110,7 +111,8 @@ func (a *App) openEngine(ctx context.Context) error {
 		APIURL: a.URL() + "/api/v1", Slots: a.cfg.Actions.Slots, IdlePull: a.cfg.Engine.IdlePull,
 		Lease: a.cfg.Engine.Lease, Renew: a.cfg.Engine.Renew, Grace: a.cfg.Actions.Grace, MaxDepth: a.cfg.Engine.MaxDepth,
 		MaxResultSize: a.cfg.Actions.ResultLimit, TokenTTL: a.cfg.Auth.ServiceTokenTTL, NoStream: !a.cfg.Actions.StreamOutput,
-		ValidateOutput: a.cfg.Actions.ValidateOutputSchema, Log: a.log, Registry: a.registry,
+		ValidateOutput: a.cfg.Actions.ValidateOutputSchema,
+		KeepExecutions: a.cfg.Retention.Executions, KeepTokens: a.cfg.Retention.Tokens, Log: a.log, Registry: a.registry,
 	})
 	if err != nil {
 		return err

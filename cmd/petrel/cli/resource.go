@@ -26,8 +26,8 @@ type resource struct {
 	list      []string
 	preferred []string // the first attributes of a property list
 	pk        string   // what the positional is called: ref-or-id
-	filters []filter
-	verbs   []string // of list, get, create, update, delete, enable, disable
+	filters   []filter
+	verbs     []string // of list, get, create, update, delete, enable, disable
 	// include sends include_attributes with list calls.
 	include bool
 	// deleteMissingOK: deleting what is not there is no failure, as for actions.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,11 +58,20 @@ func (a *API) observe(c *call, start time.Time) {
 	if c.route != nil && !c.route.endless {
 		a.metrics.duration.WithLabelValues(method, pattern).Observe(took.Seconds())
 	}
-	a.cfg.Log.Debug("a request was answered", "request_id", c.requestID, "method", c.r.Method, "path", c.r.URL.Path,
+	a.cfg.Log.Debug("a request was answered", "request_id", c.requestID, "method", c.r.Method, "path", c.shownPath(),
 		"user", c.who.User, "from", c.who.From, "status", c.status, "took", took)
 }
 
 func (a *API) showMetrics(c *call) error {
 	promhttp.HandlerFor(a.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(&tracked{c.w, c}, c.r)
 	return nil
+}
+
+// shownPath is the path for the log; one that may hold a key is shown as its
+// pattern.
+func (c *call) shownPath() string {
+	if c.route != nil && strings.Contains(c.route.pattern, "{key}") {
+		return c.route.pattern
+	}
+	return c.r.URL.Path
 }

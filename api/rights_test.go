@@ -169,6 +169,13 @@ func TestAudit_EveryChangeAndEveryRefusal(t *testing.T) {
 	if len(logins) != 2 || logins[0].Allowed || !logins[1].Allowed || logins[0].Target != "user:alice" || logins[1].Target != "user:alice" {
 		t.Errorf("logins: %+v", logins)
 	}
+	for range 5 {
+		s.do(t, "POST", "/auth/v1/tokens", "")
+		s.do(t, "POST", "/auth/v1/tokens", "", "Authorization", "Bearer x")
+	}
+	if n := len(site.audited(t, "login")); n != 2 {
+		t.Errorf("nonsense fills the audit: %d entries", n)
+	}
 	// The list, as the API shows it.
 	list := s.do(t, "GET", "/api/v1/audit?limit=2&user=ada", "", "X-Auth-Token", ada)
 	if list.status != 200 || strings.Count(list.text, `"timestamp":"`) != 2 || strings.Contains(list.text, "hunter2") {

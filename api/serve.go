@@ -37,7 +37,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			a.cfg.Log.Error("a handler panicked", "request_id", c.requestID, "method", r.Method, "path", r.URL.Path,
+			a.cfg.Log.Error("a handler panicked", "request_id", c.requestID, "method", r.Method, "path", c.shownPath(),
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			a.metrics.panics.Inc()
 			c.fail(faultf(http.StatusInternalServerError, "Internal Server Error (request "+c.requestID+")"))
@@ -134,7 +134,7 @@ func shownPath(path string) string {
 func (c *call) fail(err error) {
 	status, body := faultBody(err)
 	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
-		c.a.cfg.Log.Error("a request failed", "request_id", c.requestID, "method", c.r.Method, "path", c.r.URL.Path,
+		c.a.cfg.Log.Error("a request failed", "request_id", c.requestID, "method", c.r.Method, "path", c.shownPath(),
 			"user", c.who.User, "status", status, "error", err)
 	}
 	if c.status != 0 {

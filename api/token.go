@@ -21,7 +21,9 @@ func (a *API) tokenCreate(c *call) error {
 		return err
 	}
 	user, err := c.login()
-	if petrel.Is(err, petrel.Unauthorized) || petrel.Is(err, petrel.TooMany) {
+	if petrel.Is(err, petrel.Unauthorized) && user != "" {
+		// Only a password that was really checked is kept: how often that can
+		// happen is bounded, how often nonsense can be sent is not.
 		d := auth.Decision{Reason: petrel.Message(err)}
 		entry := c.entry("login", "user:"+cutText(user), d, nil)
 		if err := a.cfg.Store.AppendAudit(c.ctx(), entry); err != nil {

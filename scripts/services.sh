@@ -56,8 +56,13 @@ alive() {
 # ---- Docker Compose
 
 engine_answers() {
-	[ "${PETREL_SERVICES_COMPOSE:-auto}" != never ] && have docker && have timeout &&
-		timeout 10 docker compose version >/dev/null 2>&1 && timeout 10 docker info >/dev/null 2>&1
+	[ "${PETREL_SERVICES_COMPOSE:-auto}" != never ] && have docker &&
+		shortly docker compose version >/dev/null 2>&1 && shortly docker info >/dev/null 2>&1
+}
+
+# shortly gives up after 10 s where the system can do that.
+shortly() {
+	if have timeout; then timeout 10 "$@"; else "$@"; fi
 }
 
 compose() { PETREL_SERVICES_PASSWORD=$(saved compose.password) PETREL_SERVICES_FSYNC=$fsync docker compose -f "$compose_file" "$@"; }

@@ -25,6 +25,16 @@ type contentCache struct {
 	actions     map[petrel.Ref]petrel.Action
 	runners     map[string]petrel.RunnerType
 	packs       map[string]pack
+
+	reads   sync.Mutex
+	reading bool        // somebody reads the generations
+	next    *generation // the read that has not begun, for whoever comes now
+}
+
+// generation is one read of the generations, shared by all who asked before it began.
+type generation struct {
+	done chan struct{}
+	err  error
 }
 
 // pack is what the engine needs of a pack.
@@ -41,8 +51,46 @@ func newContentCache(s storage.Content, kv actions.KV) *contentCache {
 	return &contentCache{store: s, kv: kv}
 }
 
-// refresh forgets what is older than the store's.
+// refresh forgets what is older than the store's. Who asks while a read is
+// under way shares the next one with all others who wait: it begins later than
+// they asked, so it is as good as one of their own.
 func (c *contentCache) refresh(ctx context.Context) error {
+	c.reads.Lock()
+	if c.next == nil {
+		c.next = &generation{done: make(chan struct{})}
+	}
+	mine, lead := c.next, !c.reading
+	c.reading = true
+	c.reads.Unlock()
+	if lead {
+		go c.readAll()
+	}
+	select {
+	case <-mine.done:
+		return mine.err
+	case <-ctx.Done():
+		return petrel.Wrap(petrel.Unavailable, ctx.Err(), "The database did not answer in time.")
+	}
+}
+
+// readAll reads for those who wait until nobody does.
+func (c *contentCache) readAll() {
+	for {
+		c.reads.Lock()
+		read := c.next
+		c.next, c.reading = nil, read != nil
+		c.reads.Unlock()
+		if read == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		read.err = c.read(ctx)
+		cancel()
+		close(read.done)
+	}
+}
+
+func (c *contentCache) read(ctx context.Context) error {
 	now, err := c.store.Generations(ctx)
 	if err != nil {
 		return err

@@ -260,8 +260,60 @@ func TestLanes_AFloodDoesNotDelayAPerson(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		if s.runner.most > 10 {
-			t.Errorf("%d ran at once in 10 slots", s.runner.most)
+		if most := s.runner.atOnce(); most > 10 {
+			t.Errorf("%d ran at once in 10 slots", most)
+		}
+	})
+}
+
+// What waits stays in the store: a worker that finds thousands takes no more
+// than it has slots for, all of them end, and a person is still served (F50).
+func TestBacklog(t *testing.T) {
+	over(t, func(t *testing.T, s *setup) {
+		ctx := context.Background()
+		asking := s.start(func(c *engine.Config) { c.NoWork = true })
+		const n = 2000
+		var clients sync.WaitGroup
+		for c := range 8 {
+			clients.Go(func() {
+				for range n / 8 {
+					action := petrel.Ref([]string{"test.run", "test.other"}[c%2])
+					if _, _, err := asking.Request(ctx, engine.Request{Action: action, Lane: petrel.LaneBackground}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		clients.Wait()
+		began := time.Now()
+		s.start(func(c *engine.Config) { c.Slots = 10 })
+		for range 3 {
+			before := time.Now()
+			s.until(s.request(asking, engine.Request{Action: "test.noop"}).ID, petrel.StatusSucceeded)
+			if took := time.Since(before); took > time.Second {
+				t.Errorf("a person waited %v", took)
+			}
+		}
+		for {
+			_, left, err := s.store.ExecutionList(ctx, storage.ExecutionFilter{Statuses: []petrel.Status{petrel.StatusRequested, petrel.StatusScheduled, petrel.StatusRunning}, Limit: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left == 0 {
+				break
+			}
+			if time.Since(began) > 2*patience {
+				t.Fatalf("%d of %d still wait", left, n)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Logf("%d runs in %v", n, time.Since(began))
+		if most := s.runner.atOnce(); most > 10 {
+			t.Errorf("%d ran at once in 10 slots", most)
+		}
+		if _, ok, err := s.store.ExecutionList(ctx, storage.ExecutionFilter{Statuses: []petrel.Status{petrel.StatusSucceeded}, Limit: 1}); err != nil || ok != n+3 {
+			t.Errorf("%d of %d succeeded (%v)", ok, n+3, err)
 		}
 	})
 }

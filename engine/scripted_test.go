@@ -185,6 +185,13 @@ func (r *scripted) releaseAll() {
 	}
 }
 
+// atOnce is how many ran at the same time at most.
+func (r *scripted) atOnce() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
 // entries is the ledger of a run.
 func (r *scripted) entries(id petrel.ID) string {
 	r.mu.Lock()

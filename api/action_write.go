@@ -230,11 +230,13 @@ func filesFrom(body *value.Dict, pack petrel.Pack) ([]packFile, error) {
 			continue
 		}
 		name := "actions/" + textOf(d, "file_path")
-		if !strings.HasPrefix(path.Clean(name), "actions/") || path.IsAbs(textOf(d, "file_path")) || strings.ContainsRune(name, '\\') {
-			return nil, petrel.Errorf(petrel.Invalid, "Invalid file path: \"%s\". File path needs to be relative to the pack actions directory (%s). "+
-				"For example \"my_action.py\".", cutText(name), pack.Path+"/actions/")
+		if strings.HasPrefix(textOf(d, "file_path"), "/") {
+			name = textOf(d, "file_path")
 		}
-		out = append(out, packFile{name: path.Clean(name), text: []byte(textOf(d, "content"))})
+		if err := checkPackPath(name, " actions ", pack.Path+"/actions/"); err != nil {
+			return nil, err
+		}
+		out = append(out, packFile{name: name, text: []byte(textOf(d, "content"))})
 	}
 	return out, nil
 }

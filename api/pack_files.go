@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -54,6 +55,16 @@ func isFolder(base, name string) bool {
 	defer root.Close()
 	info, err := root.Stat(name)
 	return err == nil && info.IsDir()
+}
+
+// checkPackPath refuses a path that is not written in its shortest form below
+// the pack's folder. st2: st2common/st2common/content/utils.py
+func checkPackPath(name, kind, base string) error {
+	if strings.TrimLeft(path.Clean("/"+name), "/") == name && !strings.ContainsRune(name, '\\') {
+		return nil
+	}
+	return petrel.Errorf(petrel.Invalid, "Invalid file path: \"%s\". File path needs to be relative to the pack%sdirectory (%s). For example \"my_action.py\".",
+		cutText(name), kind, base)
 }
 
 // readPackFile reads a file of a pack. NotFound, and Invalid for one that is
@@ -268,6 +279,9 @@ func (a *API) packFile(c *call) error {
 		if _, err := c.may("pack_view", p.UID); err != nil {
 			return err
 		}
+	}
+	if err := checkPackPath(name, " ", p.Path); err != nil {
+		return err
 	}
 	f, err := readPackFile(p, name)
 	if err != nil {

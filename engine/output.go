@@ -323,8 +323,14 @@ func (o *outputs) write(ctx context.Context, t *tenure, chosen []writable) error
 				w.p.lost = true
 				done++
 				continue
-			case petrel.Invalid, petrel.TooLarge, petrel.Conflict:
-				// It can never be stored (Conflict: it is, an answer was lost).
+			case petrel.Conflict:
+				// It is stored; an answer was lost.
+				done++
+				continue
+			case petrel.Invalid, petrel.TooLarge:
+				// It can never be stored.
+				o.e.metrics.outputLost.Add(float64(len(batch[at+i].Data)))
+				w.r.log.Error("A piece of output cannot be stored.", "seq", batch[at+i].Seq, "error", err)
 				done++
 				continue
 			}

@@ -247,6 +247,10 @@ func (r *run) start() bool {
 			}
 			r.log.Info("The execution was canceled or taken away before it started.")
 			return false
+		case petrel.Is(err, petrel.Invalid), petrel.Is(err, petrel.TooLarge), petrel.Is(err, petrel.Conflict):
+			// Saying it again will not help.
+			r.finish(ending{status: petrel.StatusFailed, reason: endOwn}, failuref("The start cannot be stored: %s", petrel.Message(err)), nil)
+			return false
 		}
 		unknown = unknown || !petrel.Is(err, petrel.Unavailable) || ctx.Err() != nil
 		e.metrics.retried.WithLabelValues("start").Inc()
@@ -380,7 +384,7 @@ func (r *run) finish(end ending, result, merge petrel.JSON) {
 	f := storage.Finish{
 		ID: r.x.ID, Owner: r.t.incarnation, Attempt: r.x.Attempt, Status: end.status, Result: result, At: e.now(), MergeContext: merge,
 	}
-	unknown := false
+	unknown, refused := false, 0
 	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(e.life, storeTimeout)
 		err := e.store(ctx, f)
@@ -396,9 +400,21 @@ func (r *run) finish(end ending, result, merge petrel.JSON) {
 			}
 			r.dropped(endLost)
 			return
+		case petrel.Conflict:
+			// The step is not legal: it was to wait for something, and its end was
+			// asked for meanwhile.
+			if refused++; refused > 2 {
+				r.log.Error("The end of the execution cannot be stored; the watcher will mark it.", "error", err)
+				return
+			}
+			f.Status, f.Result, f.MergeContext = petrel.StatusCanceled, nil, nil
+			if refused == 2 {
+				f.Status, f.Result = petrel.StatusFailed, failuref("The end cannot be stored: %s", petrel.Message(err))
+			}
+			continue
 		case petrel.Invalid, petrel.TooLarge:
-			if n > 1 && f.Status == petrel.StatusFailed && f.MergeContext == nil {
-				r.log.Error("The end of the execution cannot be stored; a sweeper will mark it.", "error", err)
+			if refused++; refused > 2 {
+				r.log.Error("The end of the execution cannot be stored; the watcher will mark it.", "error", err)
 				return
 			}
 			f.Status, f.MergeContext = petrel.StatusFailed, nil

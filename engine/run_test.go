@@ -202,3 +202,21 @@ func TestRun_Pending(t *testing.T) {
 		t.Errorf("it is %s with %s (%v)", x.Status, x.Result, err)
 	}
 }
+
+// It is to wait for an answer, and its end was asked for just before.
+func TestRun_PendingWhileCanceling(t *testing.T) {
+	s := newSetup(t, local.New(local.Options{}))
+	ctx := context.Background()
+	e := s.start(func(c *engine.Config) { c.Watch = time.Hour })
+	x := s.run(e, "do", "pending late")
+	s.runner.untilStarted(t, x.ID)
+	// As another node would: nobody here hears of it.
+	if _, _, err := s.store.Cancel(ctx, storage.Cancel{ID: x.ID, By: "ada", At: time.Now(), Result: petrel.JSON(`{"message":"m"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	s.runner.let(x.ID)
+	x = s.until(x.ID, petrel.StatusCanceled)
+	if string(x.Result) != `{"message":"m"}` || history(x) != "requested scheduled running canceling canceled" {
+		t.Errorf("it ended with %s, %s", x.Result, history(x))
+	}
+}

@@ -90,6 +90,9 @@ func (r *scripted) Run(ctx context.Context, job *runners.Job) runners.Outcome {
 		return ok(value.DictOf("f", value.NewFunc("f", nil)))
 	case "big":
 		return ok(value.DictOf("big", strings.Repeat("x", 2000)))
+	case "pending late":
+		r.wait(context.Background(), job)
+		fallthrough
 	case "pending":
 		return runners.Outcome{Status: petrel.StatusPending, Result: value.DictOf("asked", true)}
 	case "context":

@@ -34,10 +34,15 @@ func OpenAccepted(path string) (*Accepted, error) {
 }
 
 // Add writes down an id that was accepted.
-func (a *Accepted) Add(id petrel.ID) error {
+func (a *Accepted) Add(id petrel.ID) error { return a.line("accepted", string(id)) }
+
+// Maybe writes down the idempotency key of a request whose answer was lost.
+func (a *Accepted) Maybe(key string) error { return a.line("maybe", key) }
+
+func (a *Accepted) line(what, name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := fmt.Fprintf(a.file, "accepted %s %s\n", id, petrel.FormatTime(time.Now())); err != nil {
+	if _, err := fmt.Fprintf(a.file, "%s %s %s\n", what, name, petrel.FormatTime(time.Now())); err != nil {
 		return err
 	}
 	return a.file.Sync()
@@ -68,18 +73,22 @@ func ReadLedger(r io.Reader) ([]Entry, error) {
 	return entries, lines.Err()
 }
 
-// ReadAccepted reads what Accepted wrote.
-func ReadAccepted(r io.Reader) ([]petrel.ID, error) {
-	var ids []petrel.ID
+// ReadAccepted reads what Accepted wrote: ids that were accepted, and the keys
+// of requests that may have been.
+func ReadAccepted(r io.Reader) (ids []petrel.ID, maybe []string, err error) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) != 3 || fields[0] != "accepted" || !petrel.ID(fields[1]).Valid() {
-			return nil, fmt.Errorf("accepted: %q is not accepted ID TIME", lines.Text())
+		switch {
+		case len(fields) == 3 && fields[0] == "accepted" && petrel.ID(fields[1]).Valid():
+			ids = append(ids, petrel.ID(fields[1]))
+		case len(fields) == 3 && fields[0] == "maybe":
+			maybe = append(maybe, fields[1])
+		default:
+			return nil, nil, fmt.Errorf("accepted: %q is not accepted ID TIME or maybe KEY TIME", lines.Text())
 		}
-		ids = append(ids, petrel.ID(fields[1]))
 	}
-	return ids, lines.Err()
+	return ids, maybe, lines.Err()
 }
 
 // Report is what Check found.
@@ -100,8 +109,9 @@ func (r Report) Err() error {
 }
 
 // Check compares what was accepted and what the actions wrote with the store.
-// It is to be called when all is quiet.
-func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, ledger []Entry) (Report, error) {
+// It is to be called when all is quiet. A key in maybe may have started one run
+// or none.
+func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, maybe []string, ledger []Entry) (Report, error) {
 	report := Report{Statuses: map[petrel.Status]int{}}
 	broken := func(promise, format string, args ...any) {
 		report.Broken = append(report.Broken, promise+": "+fmt.Sprintf(format, args...))
@@ -136,6 +146,17 @@ func Check(ctx context.Context, s storage.Executions, accepted []petrel.ID, ledg
 	for key, n := range byKey {
 		if n > 1 {
 			broken("P5", "the key %s started %d executions", key, n)
+		}
+	}
+	for _, key := range maybe {
+		n := 0
+		for stored, times := range byKey {
+			if strings.HasSuffix(stored, key) { // The API puts the user's scope before it.
+				n += times
+			}
+		}
+		if n > 1 {
+			broken("P5", "the key %s, whose answer was lost, started %d executions", key, n)
 		}
 	}
 	report.Executions = len(all)

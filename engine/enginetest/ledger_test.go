@@ -68,7 +68,7 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := enginetest.Check(context.Background(), rows{all: c.rows}, c.accepted, entries)
+		report, err := enginetest.Check(context.Background(), rows{all: c.rows}, c.accepted, nil, entries)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,22 +92,25 @@ func TestFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := a.Maybe("key-1"); err != nil {
+		t.Fatal(err)
+	}
 	a.Close()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	ids, err := enginetest.ReadAccepted(f)
-	if err != nil || len(ids) != 2 || ids[0] != one || ids[1] != two {
-		t.Errorf("got %v (%v)", ids, err)
+	ids, maybe, err := enginetest.ReadAccepted(f)
+	if err != nil || len(ids) != 2 || ids[0] != one || ids[1] != two || len(maybe) != 1 || maybe[0] != "key-1" {
+		t.Errorf("got %v, %v (%v)", ids, maybe, err)
 	}
 	for _, bad := range []string{"x 1 start", string(one) + " 1", string(one) + " 1 begin"} {
 		if _, err := enginetest.ReadLedger(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q was read", bad)
 		}
 	}
-	if _, err := enginetest.ReadAccepted(strings.NewReader("accepted x " + petrel.FormatTime(time.Now()))); err == nil {
+	if _, _, err := enginetest.ReadAccepted(strings.NewReader("accepted x " + petrel.FormatTime(time.Now()))); err == nil {
 		t.Error("an id that is none was read")
 	}
 }

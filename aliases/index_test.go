@@ -157,7 +157,7 @@ func TestIndex_RefusesHostileLines(t *testing.T) {
 	for _, line := range []string{strings.Repeat("w ", 45), strings.Repeat("w ", 4000), strings.Repeat("a' ", 30), strings.Repeat(`"`, 3000)} {
 		start := time.Now()
 		_, _ = x.Match(line)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 2*slack*time.Second {
 			t.Errorf("line %.10q of %d bytes took %v", line, len(line), took)
 		}
 	}
@@ -341,5 +341,13 @@ func TestIndex_LooksAtFewFormats(t *testing.T) {
 		if n := len(x.single.candidates(&l, nil)); n > 150 {
 			t.Errorf("%q: %d of %d formats are tried", text, n, x.Len())
 		}
+	}
+}
+
+func BenchmarkHostile(b *testing.B) {
+	x := NewIndex([]petrel.Alias{aliasOf("a", manyParams(50))})
+	line := strings.Repeat("w ", 4000)
+	for b.Loop() {
+		_, _ = x.Match(line)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,6 +93,9 @@ type Bot struct {
 	wakeEvents chan []petrel.ID
 	wakePosts  chan struct{}
 	retries    retries
+	handling   inFlight // events
+	sending    inFlight // posts
+	lookHeld   atomic.Bool
 
 	mu      sync.Mutex
 	started bool

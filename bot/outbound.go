@@ -214,16 +214,35 @@ func (b *Bot) sendPosts(ctx context.Context) {
 				}
 				break
 			}
+			claimed := len(posts)
+			posts = append(posts, b.heldPosts(ctx, owner)...)
 			for _, p := range posts {
+				if !b.sending.enter(p.ID) {
+					continue
+				}
 				run := lanes.enter(channelKey(p))
 				senders.Go(func() { run(func() { b.sendPost(p, owner) }) })
 			}
-			if len(posts) < sendBatch {
+			if claimed < sendBatch {
 				break
 			}
 		}
 	}
 	<-ctx.Done()
+}
+
+// heldPosts are messages that are this node's to send and that nobody sends,
+// because the answer to their claim or of their storing was lost. The store is
+// asked only by the sweep.
+func (b *Bot) heldPosts(ctx context.Context, owner string) []petrel.Post {
+	if !b.lookHeld.CompareAndSwap(true, false) {
+		return nil
+	}
+	_, posts, err := b.cfg.Store.HeldChats(ctx, owner)
+	if err != nil {
+		return nil
+	}
+	return lost(&b.sending, posts, func(p petrel.Post) petrel.ID { return p.ID })
 }
 
 func channelKey(p petrel.Post) string { return p.Adapter + "\x00" + p.Workspace + "\x00" + p.Channel }
@@ -307,7 +326,14 @@ func (b *Bot) sendPost(p petrel.Post, owner string) {
 	// The answer is stored even when the time for sending ran out.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), b.cfg.SendTimeout)
 	defer cancel()
-	if err := b.cfg.Store.PostSent(ctx, p.ID, owner, p.Revision, sent); err != nil {
+	// From here on the post can be claimed again.
+	b.sending.leave(p.ID)
+	err := b.cfg.Store.PostSent(ctx, p.ID, owner, p.Revision, sent)
+	for try := 0; passing(err) && try < 3 && ctx.Err() == nil; try++ {
+		wait(ctx, retryFirst)
+		err = b.cfg.Store.PostSent(ctx, p.ID, owner, p.Revision, sent)
+	}
+	if err != nil {
 		b.cfg.Log.Warn("What became of a message could not be stored.", "post", p.ID, "state", sent.State, "error", err)
 	}
 	b.metrics.posts.WithLabelValues(p.Adapter, string(sent.State)).Inc()
@@ -427,6 +453,7 @@ func (b *Bot) sweepAll(ctx context.Context) {
 		case b.wakeEvents <- nil:
 		default:
 		}
+		b.lookHeld.Store(true)
 		b.renderAll(ctx, nil)
 		wait(ctx, b.cfg.Sweep)
 		if ctx.Err() != nil {

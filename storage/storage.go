@@ -389,6 +389,9 @@ type Chats interface {
 	// refusal), with the messages that answer it. NotOwner when it is not the owner's.
 	FinishChatEvent(ctx context.Context, id petrel.ID, owner, outcome string, posts []petrel.Post, audit []petrel.AuditEntry) error
 	ChatEvent(ctx context.Context, id petrel.ID) (petrel.ChatEvent, error)
+	// HeldChats lists what an owner holds: events that are not done and posts in
+	// state sending. It asks after a claim whose outcome it could not learn.
+	HeldChats(ctx context.Context, owner string) ([]petrel.ChatEvent, []petrel.Post, error)
 
 	// PutPosts stores new messages; one with a key that exists is left alone and
 	// answered with Existing.

@@ -97,6 +97,8 @@ func (c *Chat) arrive(do func() (string, error)) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.times = append(c.times, time.Now())
+	close(c.changed)
+	c.changed = make(chan struct{})
 	if len(c.failing) > 0 {
 		err := c.failing[0]
 		c.failing = c.failing[1:]
@@ -105,10 +107,6 @@ func (c *Chat) arrive(do func() (string, error)) (string, error) {
 		}
 	}
 	id, err := do()
-	if err == nil {
-		close(c.changed)
-		c.changed = make(chan struct{})
-	}
 	if err == nil && len(c.after) > 0 {
 		err = c.after[0]
 		c.after = c.after[1:]

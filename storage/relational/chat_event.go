@@ -194,6 +194,18 @@ func (s Store) ChatEvent(ctx context.Context, id petrel.ID) (petrel.ChatEvent, e
 	return get(ctx, s.Admin, scanEvent, `select `+eventColumns+` from chat_event where id = $1`, "chat event", Searchable(string(id)))
 }
 
+// HeldChats lists the events and posts in the hands of an owner.
+func (s Store) HeldChats(ctx context.Context, owner string) (held []petrel.ChatEvent, sending []petrel.Post, err error) {
+	err = s.Read(ctx, func(ctx context.Context, q Query) (err error) {
+		if held, err = events(ctx, q, `where state = 'new' and owner = $1 order by seq limit $2`, Searchable(owner), storage.MaxBatchRows); err != nil {
+			return err
+		}
+		sending, err = posts(ctx, q, `where state = 'sending' and owner = $1 order by seq limit $2`, Searchable(owner), storage.MaxBatchRows)
+		return err
+	})
+	return held, sending, err
+}
+
 // PurgeChats removes events that were done and posts that came to rest before a time.
 func (s Store) PurgeChats(ctx context.Context, before time.Time, limit int) (int, error) {
 	var n int64

@@ -1,0 +1,6 @@
+//go:build !race
+
+package aliases
+
+// slack is how much longer things may take.
+const slack = 1

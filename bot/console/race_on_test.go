@@ -1,0 +1,6 @@
+//go:build race
+
+package console_test
+
+// slack is how much longer things may take: the race detector makes them slow.
+const slack = 20

@@ -40,6 +40,8 @@ func TestDefaultResult_ShowsWhatPeopleLookFor(t *testing.T) {
 		"others": {`{"action":{"ref":"core.http"},"id":"1","status":"succeeded","runner":{"name":"http-request"},
 			"result":{"body":"BLAH","headers":{"Server":"nginx"},"parsed":false,"status_code":200}}`,
 			"Action core.http completed.\nstatus : succeeded\nexecution: 1\n\nresult :\n--------\nbody : BLAH\nheaders :\n  Server : nginx\nparsed : False\nstatus_code : 200\n"},
+		"local, canceled": {`{"action":{"ref":"core.local"},"id":"1","status":"canceled","runner":{"name":"local-shell-cmd"},"result":{"message":"Action canceled by user.","user":"ann"}}`,
+			"Action core.local completed.\nstatus : canceled\nexecution: 1\n\nresult :\n--------\nmessage : Action canceled by user.\nuser : ann\n"},
 		"no result": {`{"action":{"ref":"core.noop"},"id":"1","status":"succeeded","runner":{"name":"noop"},"elapsed_seconds":0.0125,"result":{}}`,
 			"Action core.noop completed.\nstatus : succeeded\nexecution: 1\n\nTook 0.013s to complete.\n"},
 		"a result that is no dict": {`{"action":{"ref":"a.b"},"id":"1","status":"failed","runner":{"name":"orquesta"},"result":"text"}`,

@@ -47,11 +47,21 @@ func resultText(runner string, result value.Value) string {
 		return show(result) + "\n"
 	}
 	var b strings.Builder
+	family := func(names ...string) {
+		for _, name := range names {
+			if _, ok := d.Get(name); ok {
+				serialize(&b, selected(d, names...), "", 0)
+				return
+			}
+		}
+		// A run that never came to its action, such as a canceled one, has another result.
+		serialize(&b, d, "", 0)
+	}
 	switch runner {
 	case "python-script", "windows-cmd", "windows-script":
-		serialize(&b, selected(d, "result", "stdout", "stderr", "exit_code"), "", 0)
+		family("result", "stdout", "stderr", "exit_code")
 	case "local-shell-cmd", "local-shell-script":
-		serialize(&b, selected(d, "stdout", "stderr", "return_code", "error"), "", 0)
+		family("stdout", "stderr", "return_code", "error")
 	case "remote-shell-cmd", "remote-shell-script":
 		for host, v := range d.All() {
 			b.WriteString(value.KeyText(host) + " : ")

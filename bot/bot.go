@@ -145,7 +145,7 @@ func New(cfg Config) (*Bot, error) {
 		}
 		b.adapters[a.Name()] = a
 	}
-	b.commands = newCommands(cfg.Store)
+	b.commands = newCommands(cfg.Store, cfg.Log)
 	b.live = newLive()
 	b.pace.last, b.pace.held = map[string]time.Time{}, map[string]time.Time{}
 	return b, nil

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"log/slog"
 	"sort"
 	"strings"
 	"sync"
@@ -17,11 +18,16 @@ import (
 // next line on.
 type commands struct {
 	store Store
+	log   *slog.Logger
 
 	mu         sync.Mutex
 	generation int64
 	loaded     *catalog
 }
+
+// maxOverlapCheck is how many formats are looked at for aliases in each other's
+// way; with more it takes longer than a person should wait for a reload.
+const maxOverlapCheck = 2000
 
 // catalog is one generation of the aliases.
 type catalog struct {
@@ -30,7 +36,7 @@ type catalog struct {
 	byID map[petrel.ID]*petrel.Alias
 }
 
-func newCommands(store Store) *commands { return &commands{store: store} }
+func newCommands(store Store, log *slog.Logger) *commands { return &commands{store: store, log: log} }
 
 func (c *commands) index(ctx context.Context) (*catalog, error) {
 	generations, err := c.store.Generations(ctx)
@@ -55,6 +61,15 @@ func (c *commands) index(ctx context.Context) (*catalog, error) {
 	next := &catalog{Index: before.Rebuild(all), all: all, byID: make(map[petrel.ID]*petrel.Alias, len(all))}
 	for i := range all {
 		next.byID[all[i].ID] = &all[i]
+	}
+	for _, p := range next.Problems() {
+		c.log.Warn("An alias cannot be used.", "alias", p.Alias, "format", p.Format, "reason", p.Reason)
+	}
+	if next.Len() <= maxOverlapCheck {
+		for _, o := range next.Overlaps() {
+			c.log.Warn("Two aliases stand in each other's way; a line that fits both starts neither.",
+				"first", o.First, "second", o.Second, "line", o.Line)
+		}
 	}
 	c.generation, c.loaded = now, next
 	return next, nil

@@ -88,7 +88,7 @@ const (
 )
 
 func (s *screen) color(code, text string) string {
-	if !s.colors || text == "" {
+	if !s.colors || code == "" || text == "" {
 		return text
 	}
 	return code + text + plain

@@ -350,7 +350,10 @@ func completion(all []bot.Command, typed string) (next string, candidates []stri
 	}
 	common, any := "", false
 	for _, c := range all {
-		literal, _, _ := strings.Cut(c.Display, "{{")
+		literal := c.Display
+		if at := strings.IndexAny(literal, "{<[("); at >= 0 {
+			literal = literal[:at]
+		}
 		// Past the first parameter there is nothing to complete, but the command
 		// is one that fits.
 		if !strings.HasPrefix(literal, typed) && !strings.HasPrefix(typed, literal) || literal == "" {

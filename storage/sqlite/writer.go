@@ -21,7 +21,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // together. While the disk syncs the next round's writes gather, so that many
 // callers share one commit; on an idle store a write is a round of its own at once.
 const (
-	roundTime   = 15 * time.Millisecond
+	roundTime   = 10 * time.Millisecond
 	roundWrites = 512
 	queueLength = 4096
 )

@@ -5,7 +5,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=container
-RUN make build VERSION="$VERSION"
+RUN GOFLAGS=-trimpath make build VERSION="$VERSION"
 
 # Debian rather than an empty image: actions need a shell, Python and the usual tools.
 FROM debian:bookworm-slim

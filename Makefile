@@ -6,6 +6,8 @@ LDFLAGS := -s -w -X petrel/cmd/petrel/cli.Version=$(VERSION)
 # Packages whose tests are about concurrency; the race detector is slow, so it runs where it pays.
 RACE := ./storage/... ./queue/... ./engine/... ./bot/... ./runners/... ./auth/... ./expr/... ./app/...
 FUZZTIME ?= 10s
+# One static binary; building and testing alike shares the compiler's cache.
+export CGO_ENABLED ?= 0
 
 .PHONY: help run build test race lint bench fuzz soak services services-stop
 .DEFAULT_GOAL := help
@@ -14,10 +16,10 @@ help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/petrel
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/petrel ./cmd/petrel
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/petrel ./cmd/petrel
 
 run: build ## build, start Petrel embedded (SQLite, in ./petrel-data) and open a chat prompt
-	./bin/petrel run-local
+	./bin/petrel chat
 
 test: ## start Postgres and Redis for the tests (installed when missing), run all tests, stop them
 	scripts/test.sh test

@@ -5,6 +5,7 @@
 # this script started them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export CGO_ENABLED=${CGO_ENABLED:-0}
 mode=${1:-test}
 shift || true
 

@@ -106,7 +106,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 		a.log.Warn("a setting was ignored", "reason", note)
 	}
 	for _, step := range []func(context.Context) error{
-		a.openState, a.openStore, a.openQueue, a.openAuth, a.listen, a.openPacks, a.openEngine, a.openBot, a.openAPI, a.leaveLogin,
+		a.openState, a.openStore, a.openQueue, a.openAuth, a.listen, a.openPacks, a.openEngine, a.openBot, a.leaveLogin, a.openAPI,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

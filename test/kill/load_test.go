@@ -5,157 +5,292 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"petrel"
 	"petrel/engine/enginetest"
 )
 
+// The kinds of clients. Each says or asks one thing after the other.
+const (
+	apiClients  = 3
+	chatClients = 2
+)
+
 // load asks for runs, by the API and by chat lines, while the program is
-// killed around it. An answer that was lost is asked for again with the same
-// key, until there is one.
+// killed around it. What was accepted is in a file, synced, before the client
+// goes on. An answer that was lost is asked for again with the same key; now
+// and then it is not, and stays a maybe.
 type load struct {
 	h        *house
+	key      string // of the API
 	accepted *enginetest.Accepted
+	heard    *enginetest.Accepted // chat lines
 	stopped  chan struct{}
 	done     sync.WaitGroup
-	n        atomic.Int64
 
 	mu     sync.Mutex
-	events []petrel.ID // chat events that were accepted
-	ids    []petrel.ID // executions that were accepted by the API
-	byKey  map[string]petrel.ID
+	byKey  map[string]petrel.ID // executions the API accepted
+	maybe  []string             // keys whose answer stayed lost
+	events map[string]petrel.ID // chat lines that were accepted, by the client's event id
+	said   map[string]string    // lines whose answer stayed lost, by event id
+	lost   int                  // answers that were lost and asked for again
+	leaked []string             // answers with the canary
 	wrong  []string
 }
 
-func startLoad(h *house, seed uint64) *load {
+func startLoad(h *house) *load {
 	h.t.Helper()
-	accepted, err := enginetest.OpenAccepted(h.state + "/accepted")
+	dir := filepath.Dir(h.logs)
+	accepted, err := enginetest.OpenAccepted(filepath.Join(dir, "accepted"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	l := &load{h: h, accepted: accepted, stopped: make(chan struct{}), byKey: map[string]petrel.ID{}}
-	for c := range 6 {
-		random := rand.New(rand.NewPCG(seed, uint64(c)))
-		l.done.Go(func() { l.client(c, random) })
+	heard, err := enginetest.OpenAccepted(filepath.Join(dir, "heard"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	l := &load{h: h, key: h.login().APIKey, accepted: accepted, heard: heard, stopped: make(chan struct{}),
+		byKey: map[string]petrel.ID{}, events: map[string]petrel.ID{}, said: map[string]string{}}
+	for c := range apiClients + chatClients {
+		random := rand.New(rand.NewPCG(h.random.Uint64(), uint64(c)))
+		l.done.Go(func() {
+			if err := l.client(c, random); err != nil {
+				l.mu.Lock()
+				l.wrong = append(l.wrong, err.Error())
+				l.mu.Unlock()
+			}
+		})
 	}
 	return l
 }
 
-// stop ends the load; requests whose answer is open are asked for to the end,
-// so the program must be up.
+// stop ends the load. Lines whose answer stayed lost are said again, under
+// their old event ids: after that each of them was taken exactly once.
 func (l *load) stop() {
 	close(l.stopped)
 	l.done.Wait()
-	l.accepted.Close()
+	random := rand.New(rand.NewPCG(1, 1))
+	for id, line := range maps.Clone(l.said) {
+		if err := l.say(id, line, random); err != nil {
+			l.wrong = append(l.wrong, err.Error())
+		}
+	}
+	for _, a := range []*enginetest.Accepted{l.accepted, l.heard} {
+		if err := a.Close(); err != nil {
+			l.wrong = append(l.wrong, err.Error())
+		}
+	}
 }
 
-func (l *load) client(c int, random *rand.Rand) {
+// size is how many executions and lines were accepted.
+func (l *load) size() (executions, lines int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.byKey), len(l.events)
+}
+
+func (l *load) client(c int, random *rand.Rand) error {
 	for n := 0; ; n++ {
-		key := fmt.Sprintf("client-%d-%d", c, n)
+		id := fmt.Sprintf("client-%d-%d", c, n)
 		seconds := fmt.Sprintf("0.%02d", random.IntN(10))
 		var err error
-		if c < 4 {
-			err = l.api(key, seconds, n%4 == 3)
-		} else {
-			err = l.chat(key, seconds)
+		switch {
+		case c >= apiClients && n%8 == 7:
+			err = l.say(id, "!st2 run core.noop", random)
+		case c >= apiClients:
+			err = l.say(id, "!st2 run kill.mark seconds="+seconds, random)
+		case n%8 == 7:
+			err = l.ask(id, `{"action":"core.noop"}`, random)
+		default:
+			err = l.ask(id, fmt.Sprintf(`{"action":"kill.mark","parameters":{"seconds":%q,"stray":%v,"token":%q}}`, seconds, n%4 == 1, l.h.canary), random)
 		}
 		if err != nil {
-			l.mu.Lock()
-			l.wrong = append(l.wrong, err.Error())
-			l.mu.Unlock()
-			return
+			return err
 		}
+		// The pace of the load: a client thinks a moment.
 		select {
 		case <-l.stopped:
-			return
+			return nil
 		case <-time.After(time.Duration(20+random.IntN(60)) * time.Millisecond):
 		}
 	}
 }
 
-// api asks for a run; every fourth one is asked for twice.
-func (l *load) api(key, seconds string, twice bool) error {
-	body := fmt.Sprintf(`{"action":"kill.mark","parameters":{"seconds":%q}}`, seconds)
-	for ; ; twice = false {
+// errLost says that there was no answer and that nobody asks again.
+var errLost = fmt.Errorf("the answer was lost")
+
+// ask asks for a run by the API; every fourth is asked for again later, and
+// must be the same.
+func (l *load) ask(key, body string, random *rand.Rand) error {
+	again := random.IntN(4) == 0
+	for {
 		var x struct {
 			ID petrel.ID `json:"id"`
 		}
-		if err := l.ask("/api/v1/executions", body, key, &x); err != nil {
+		err := l.post("/api/v1/executions", body, key, http.StatusCreated, &x, func() error { return l.accepted.Maybe(key) }, random.IntN(20) == 0)
+		if err == errLost {
+			l.mu.Lock()
+			l.maybe = append(l.maybe, key)
+			l.mu.Unlock()
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		l.mu.Lock()
-		before, again := l.byKey[key]
+		before, repeated := l.byKey[key]
 		l.byKey[key] = x.ID
-		if !again {
-			l.ids = append(l.ids, x.ID)
-		}
 		l.mu.Unlock()
-		if again {
-			if before != x.ID {
-				return fmt.Errorf("the key %s answers %s and then %s", key, before, x.ID)
-			}
+		switch {
+		case repeated && before != x.ID:
+			return fmt.Errorf("the key %s answers %s and then %s", key, before, x.ID)
+		case repeated:
 			return nil
 		}
 		if err := l.accepted.Add(x.ID); err != nil {
 			return err
 		}
-		l.n.Add(1)
-		if !twice {
+		if !again {
 			return nil
 		}
 	}
 }
 
-// chat says a line.
-func (l *load) chat(key, seconds string) error {
+// say says a line in the caller's own channel.
+func (l *load) say(id, line string, random *rand.Rand) error {
+	body := fmt.Sprintf(`{"text":%q,"event_id":%q}`, line, id)
 	var e struct {
 		Event petrel.ID `json:"event"`
 	}
-	body := fmt.Sprintf(`{"text":"!st2 run kill.mark seconds=%s","event_id":%q}`, seconds, key)
-	if err := l.ask("/api/v1/chat/messages", body, "", &e); err != nil {
+	err := l.post("/api/v1/chat/messages", body, "", http.StatusAccepted, &e, func() error { return l.heard.Maybe(id) }, random.IntN(20) == 0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == errLost {
+		l.said[id] = line
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.events = append(l.events, e.Event)
-	l.mu.Unlock()
-	l.n.Add(1)
-	return nil
+	delete(l.said, id)
+	l.events[id] = e.Event
+	return l.heard.Add(e.Event)
 }
 
-// ask posts until there is an answer.
-func (l *load) ask(path, body, key string, into any) error {
-	for began := time.Now(); ; {
-		r, err := http.NewRequest("POST", l.h.url+path, bytes.NewReader([]byte(body)))
+// post posts until there is an answer. Each lost one is noted with maybe; with
+// giveUp the first ends it with errLost, unless the load is over.
+func (l *load) post(path, body, key string, want int, into any, maybe func() error, giveUp bool) error {
+	for deadline := time.Now().Add(patience); ; {
+		r, err := http.NewRequest(http.MethodPost, l.h.url+path, bytes.NewReader([]byte(body)))
 		if err != nil {
 			return err
 		}
 		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("St2-Api-Key", l.key)
 		if key != "" {
 			r.Header.Set("Idempotency-Key", key)
 		}
-		answer, err := l.h.http.Do(r)
-		if err == nil {
-			var raw []byte
-			raw, err = io.ReadAll(answer.Body)
-			answer.Body.Close()
-			switch {
-			case err != nil:
-			case answer.StatusCode/100 == 2:
-				return json.Unmarshal(raw, into)
-			case answer.StatusCode == http.StatusBadRequest && bytes.Contains(raw, []byte("cannot be found")):
-				// The packs are not registered yet, at the very first start.
-			case answer.StatusCode < 500 && answer.StatusCode != http.StatusTooManyRequests:
-				return fmt.Errorf("POST %s answers %d %s", path, answer.StatusCode, raw)
+		status, raw, err := l.h.do(r)
+		if bytes.Contains(raw, []byte(l.h.canary)) {
+			l.mu.Lock()
+			l.leaked = append(l.leaked, "POST "+path)
+			l.mu.Unlock()
+		}
+		switch {
+		case err != nil:
+			if err := maybe(); err != nil {
+				return err
 			}
+			l.mu.Lock()
+			l.lost++
+			l.mu.Unlock()
+			select {
+			case <-l.stopped:
+			default:
+				if giveUp {
+					return errLost
+				}
+			}
+		case status == want:
+			return json.Unmarshal(raw, into)
+		case status < 500 && status != http.StatusTooManyRequests:
+			return fmt.Errorf("POST %s answers %d %s", path, status, raw)
 		}
-		if time.Since(began) > 2*patience {
-			return fmt.Errorf("POST %s has no answer for %v: %v", path, 2*patience, err)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("POST %s has no answer for %v: %d %s %v", path, patience, status, raw, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		// Whether the program is up again gives no signal to its clients.
+		time.Sleep(4 * poll)
 	}
+}
+
+// do sends a request and reads its answer whole.
+func (h *house) do(r *http.Request) (int, []byte, error) {
+	answer, err := h.http.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = answer.Body.Close() }() // it was read, or its error is told
+	raw, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, raw, err
+}
+
+// get reads from the API with the key of the folder's owner; what is wrong is
+// an error, because the program may be down.
+func (h *house) get(path string, into any) ([]byte, error) {
+	r, err := http.NewRequest(http.MethodGet, h.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("St2-Api-Key", h.login().APIKey)
+	status, raw, err := h.do(r)
+	switch {
+	case err != nil:
+		return raw, err
+	case status != http.StatusOK:
+		return raw, fmt.Errorf("GET %s answers %d %s", path, status, raw)
+	case into == nil:
+		return raw, nil
+	}
+	return raw, json.Unmarshal(raw, into)
+}
+
+// readLedger reads what the actions wrote.
+func (h *house) readLedger() []enginetest.Entry {
+	h.t.Helper()
+	f, err := os.Open(h.ledger)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // only read from
+	entries, err := enginetest.ReadLedger(f)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return entries
+}
+
+// readAccepted reads what the load wrote down.
+func (h *house) readAccepted(name string) (ids []petrel.ID, maybe []string) {
+	h.t.Helper()
+	f, err := os.Open(filepath.Join(filepath.Dir(h.logs), name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // only read from
+	ids, maybe, err = enginetest.ReadAccepted(f)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return ids, maybe
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"petrel"
+	"petrel/actions"
 	"petrel/aliases"
 	"petrel/auth"
 	"petrel/expr/value"
@@ -35,13 +36,11 @@ const (
 	ReasonFailed       Reason = "failed"   // Petrel could not
 )
 
-// verdict is what an event comes to: runs to start, an execution to cancel, or
-// words. Deciding reads and changes nothing.
+// verdict is what an event comes to: runs to start, or words. Deciding reads and changes nothing.
 type verdict struct {
 	reason Reason
 	detail string
 	runs   []plannedRun
-	cancel petrel.ID
 	reply  *Message
 	audit  []petrel.AuditEntry
 }
@@ -236,7 +235,7 @@ func (b *Bot) runContext(e Event, who auth.Principal, a *petrel.Alias) *value.Di
 }
 
 func maskedArguments(run aliases.Run) petrel.JSON {
-	raw, err := value.ToJSON(maskParameters(run), value.CompactJSON)
+	raw, err := value.ToJSON(actions.Mask(run.Spec, run.Parameters), value.CompactJSON)
 	if err != nil {
 		return nil
 	}

@@ -9,10 +9,7 @@ import (
 	"time"
 
 	"petrel"
-	"petrel/actions"
-	"petrel/aliases"
 	"petrel/engine"
-	"petrel/expr/value"
 	"petrel/queue"
 )
 
@@ -198,63 +195,6 @@ func (b *Bot) handle(row petrel.ChatEvent, owner string) {
 	b.handling.leave(row.ID)
 }
 
-// heldEvents are events that are this node's and that nobody handles: the
-// answer to their claim was lost. They are called so at the second look,
-// because a claim may have been answered between the two.
-func (b *Bot) heldEvents(ctx context.Context, owner string) []petrel.ChatEvent {
-	events, _, err := b.cfg.Store.HeldChats(ctx, owner)
-	if err != nil {
-		return nil
-	}
-	return lost(&b.handling, events, func(e petrel.ChatEvent) petrel.ID { return e.ID })
-}
-
-// inFlight knows what this process has in hand.
-type inFlight struct {
-	mu      sync.Mutex
-	ids     map[petrel.ID]bool
-	suspect map[petrel.ID]bool // held and not in hand at the last look
-}
-
-// enter takes something in hand; false when it is already.
-func (f *inFlight) enter(id petrel.ID) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ids[id] {
-		return false
-	}
-	if f.ids == nil {
-		f.ids = map[petrel.ID]bool{}
-	}
-	f.ids[id] = true
-	return true
-}
-
-func (f *inFlight) leave(id petrel.ID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.ids, id)
-}
-
-// lost picks what is held and was not in hand at this look and the one before.
-func lost[T any](f *inFlight, held []T, id func(T) petrel.ID) []T {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	before := f.suspect
-	f.suspect = map[petrel.ID]bool{}
-	var out []T
-	for _, h := range held {
-		switch id := id(h); {
-		case f.ids[id]:
-		case before[id]:
-			out = append(out, h)
-		default:
-			f.suspect[id] = true
-		}
-	}
-	return out
-}
-
 // passing says whether it may go better later.
 func passing(err error) bool {
 	switch petrel.KindOf(err) {
@@ -405,109 +345,4 @@ func (b *Bot) post(row petrel.ChatEvent, m Message) petrel.Post {
 	}
 	return petrel.Post{ID: petrel.NewID(now), Key: "event:" + string(row.ID), Adapter: row.Adapter, Workspace: row.Identity.Workspace,
 		Channel: row.Channel, Thread: thread, EventID: row.ID, Revision: 1, Body: m.Encode(), State: petrel.PostPending, CreatedAt: petrel.Micros(now)}
-}
-
-// click handles a taken choice. What it does is read from the stored message.
-func (b *Bot) click(ctx context.Context, row petrel.ChatEvent, owner string, e Event) (verdict, error) {
-	var p payload
-	_ = unmarshal(row.Payload, &p)
-	post, err := b.cfg.Store.Post(ctx, p.Post)
-	if err != nil && !petrel.Is(err, petrel.NotFound) {
-		return verdict{}, err
-	}
-	late := func(text string) (verdict, error) {
-		v := refusal(ReasonLate, e, "", text)
-		v.reply.Private = true
-		return v, b.answer(ctx, row, owner, v)
-	}
-	if err != nil || post.Adapter != row.Adapter || post.Workspace != row.Identity.Workspace || post.Channel != row.Channel {
-		return late("That message is not here any more.")
-	}
-	m, err := DecodeMessage(post.Body)
-	if err != nil {
-		return verdict{}, err
-	}
-	choice, found := m.Choice(e.Choice)
-	if !found {
-		return late("That choice is not open any more.")
-	}
-	if choice.Kind == ChoiceSay {
-		said := e
-		said.Kind, said.Text, said.Direct = EventLine, choice.Value, true
-		v, err := b.decide(ctx, said)
-		if err != nil {
-			return v, err
-		}
-		return b.act(ctx, row, owner, said, v)
-	}
-	return b.cancel(ctx, row, owner, e, petrel.ID(choice.Value))
-}
-
-// cancel ends a run for a person who took the choice to.
-func (b *Bot) cancel(ctx context.Context, row petrel.ChatEvent, owner string, e Event, id petrel.ID) (verdict, error) {
-	who, err := b.principal(ctx, e.Identity, e.Channel)
-	if petrel.Is(err, petrel.Unauthorized) || petrel.Is(err, petrel.NotFound) {
-		v := refusal(ReasonUnknownUser, e, "", petrel.Message(err))
-		v.audit = []petrel.AuditEntry{b.auditUnknown(e, petrel.Message(err))}
-		return v, b.answer(ctx, row, owner, v)
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	x, err := b.cfg.Store.Execution(ctx, id)
-	if err != nil && !petrel.Is(err, petrel.NotFound) {
-		return verdict{}, err
-	}
-	resource := "execution:" + string(id)
-	decision := b.cfg.Auth.Decide(ctx, who, permissionStop, resource)
-	entry := who.Audit(b.cfg.Now(), permissionStop, resource, decision, nil)
-	if !decision.Allow {
-		v := refusal(ReasonRefused, e, decision.Reason, fmt.Sprintf("You (%s) may not cancel this: %s.", who.User, decision.Reason))
-		v.audit = []petrel.AuditEntry{entry}
-		return v, b.answer(ctx, row, owner, v)
-	}
-	v := verdict{reason: ReasonCanceled, detail: string(id)}
-	if err == nil {
-		_, err = b.cfg.Engine.Cancel(ctx, id, who.User, false, entry)
-	}
-	if petrel.Is(err, petrel.Conflict) || petrel.Is(err, petrel.NotFound) {
-		v = refusal(ReasonLate, e, petrel.Message(err), fmt.Sprintf("%s is over already.", x.Action.Ref))
-		v.reply.Private = true
-	} else if err != nil {
-		return verdict{}, err
-	}
-	b.live.watch(id, b.cfg.Now())
-	return v, b.answer(ctx, row, owner, v)
-}
-
-// maskParameters are a planned run's parameters with secrets masked.
-func maskParameters(run aliases.Run) *value.Dict { return actions.Mask(run.Spec, run.Parameters) }
-
-// retries tries events again that had to wait.
-type retries struct {
-	mu    sync.Mutex
-	tries map[petrel.ID]int
-}
-
-func (r *retries) later(ctx context.Context, id petrel.ID, do func()) {
-	r.mu.Lock()
-	if r.tries == nil {
-		r.tries = map[petrel.ID]int{}
-	}
-	n := r.tries[id]
-	r.tries[id] = n + 1
-	r.mu.Unlock()
-	pause := min(retryMax, time.Second<<min(n, 10))
-	go func() {
-		wait(ctx, pause)
-		if ctx.Err() == nil {
-			do()
-		}
-	}()
-}
-
-func (r *retries) done(id petrel.ID) {
-	r.mu.Lock()
-	delete(r.tries, id)
-	r.mu.Unlock()
 }

@@ -34,8 +34,7 @@ type liveRun struct {
 	last     string
 	fresh    bool      // there is output that was not read
 	shown    time.Time // the last change of the line
-	changed  bool
-	statused bool // its status changed to one worth showing at once
+	statused bool      // its status changed to one worth showing at once
 }
 
 func newLive() *live { return &live{runs: map[petrel.ID]*liveRun{}, wake: make(chan struct{}, 1)} }

@@ -82,11 +82,6 @@ func (t *Terminal) Run(ctx context.Context) error {
 	return t.full(ctx, in)
 }
 
-// Say says one line and waits for its final reply; see Client.Say.
-func (t *Terminal) Say(ctx context.Context, line string, wait time.Duration) (Reply, error) {
-	return t.cfg.Client.Say(ctx, line, wait)
-}
-
 // piped says the lines of the input one after the other, each when the one
 // before was answered, and prints the final replies.
 func (t *Terminal) piped(ctx context.Context) error {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"petrel"
 	"petrel/aliases"
@@ -14,22 +15,38 @@ func (a *API) chat(c *call) error {
 	r := c.r.Clone(c.ctx())
 	r.URL.Path = "/chat/" + c.path["path"]
 	r.URL.RawPath = ""
-	if r.Method != http.MethodGet {
+	w := &tracked{ResponseWriter: c.w, c: c}
+	if r.Method == http.MethodGet {
+		// It may be a stream: each write has a bound of its own in place of the
+		// server's bound on the whole request.
+		w.endless = http.NewResponseController(c.w)
+		_ = w.endless.SetReadDeadline(time.Time{})
+		w.extend()
+	} else {
 		r.Body = http.MaxBytesReader(c.w, r.Body, a.cfg.MaxBody)
 	}
-	a.cfg.Chat.ServeHTTP(&tracked{c.w, c}, r)
+	a.cfg.Chat.ServeHTTP(w, r)
 	return nil
 }
 
 // tracked tells a call what a handler that knows nothing of it has answered.
 type tracked struct {
 	http.ResponseWriter
-	c *call
+	c       *call
+	endless *http.ResponseController // of an answer that may be a stream; else nil
+}
+
+// extend gives the next write its time.
+func (t *tracked) extend() {
+	if t.endless != nil {
+		_ = t.endless.SetWriteDeadline(time.Now().Add(t.c.a.cfg.StreamWrite))
+	}
 }
 
 // WriteHeader notes the status.
 func (t *tracked) WriteHeader(status int) {
 	t.c.status = status
+	t.extend()
 	t.ResponseWriter.WriteHeader(status)
 }
 
@@ -38,6 +55,7 @@ func (t *tracked) Write(text []byte) (int, error) {
 	if t.c.status == 0 {
 		t.c.status = http.StatusOK
 	}
+	t.extend()
 	return t.ResponseWriter.Write(text)
 }
 

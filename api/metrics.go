@@ -63,7 +63,7 @@ func (a *API) observe(c *call, start time.Time) {
 }
 
 func (a *API) showMetrics(c *call) error {
-	promhttp.HandlerFor(a.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(&tracked{c.w, c}, c.r)
+	promhttp.HandlerFor(a.cfg.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(&tracked{ResponseWriter: c.w, c: c}, c.r)
 	return nil
 }
 

@@ -205,3 +205,34 @@ func TestStream_OutputInOrderWhileItComes(t *testing.T) {
 		t.Errorf("lines %v", got)
 	}
 }
+
+func TestChatStream_OutlivesTheBoundOnRequests(t *testing.T) {
+	site := newSite(t)
+	s := site.serve(auth.Config{Disabled: true}, api.Config{
+		Chat: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			who, ok := auth.FromContext(r.Context())
+			control := http.NewResponseController(w)
+			for i := range 8 {
+				fmt.Fprintf(w, "%s %v %s %d\n", who.User, ok, r.URL.Path, i)
+				if control.Flush() != nil {
+					return
+				}
+				select {
+				case <-r.Context().Done():
+					return
+				case <-time.After(50 * time.Millisecond):
+				}
+			}
+		}),
+	}, api.ServerOptions{RequestTime: 150 * time.Millisecond})
+	response, lines := s.listen(t, "/api/v1/chat/stream")
+	if response.StatusCode != 200 {
+		t.Fatal(response.Status)
+	}
+	for i := range 8 {
+		line, err := lines.ReadString('\n')
+		if want := fmt.Sprintf("%s true /chat/stream %d\n", site.user, i); err != nil || line != want {
+			t.Fatalf("%q %v, want %q", line, err, want)
+		}
+	}
+}

@@ -28,6 +28,9 @@ func class(state string) string {
 	return state[:2]
 }
 
+// readOnlyState is what a server answers that is a copy since a failover.
+const readOnlyState = "25006"
+
 // repeatable says whether the same transaction may succeed when it is done
 // again: it lost against another one, or the server or the way to it was away.
 // It is asked only for transactions whose commit was not sent.
@@ -38,7 +41,7 @@ func repeatable(err error) bool {
 	switch state := sqlState(err); state {
 	case "40001", "40P01": // serialization failure, deadlock
 		return true
-	case "25006": // read only after a failover
+	case readOnlyState:
 		return true
 	case "0A000": // a prepared statement met tables that were changed
 		return true
@@ -107,7 +110,7 @@ func mapError(err error) error {
 		return petrel.Wrap(petrel.Invalid, err, "The database cannot hold the value.")
 	case state == "53100":
 		return petrel.Wrap(petrel.Unavailable, err, "The disk of the database is full.")
-	case state == "25006":
+	case state == readOnlyState:
 		return petrel.Wrap(petrel.Unavailable, err, "The database takes no writes now.")
 	case class(state) == "53", class(state) == "57", class(state) == "58", class(state) == "28", class(state) == "3D", class(state) == "40", away(state), state == "" && connectionLost(err):
 		return petrel.Wrap(petrel.Unavailable, err, "The database cannot be used now.")

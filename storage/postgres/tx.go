@@ -156,6 +156,9 @@ func (s *Store) attempt(ctx context.Context, pool *pgxpool.Pool, do func(ctx con
 			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			_, _ = q.conn.Exec(after, `rollback`) // a connection left in a transaction is closed by the pool
+			if sqlState(err) == readOnlyState {
+				_ = q.conn.Close(after) // the next one may lead to the server that takes writes now
+			}
 		}
 	}()
 	begin := &pgx.Batch{}

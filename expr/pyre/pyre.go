@@ -307,7 +307,14 @@ func (r *Regexp) FindAll(s string, n int) ([]*Match, error) {
 	var out []*Match
 	if !r.nullable && r.linear(s) {
 		if re, err := r.re2(modeSearch); err == nil {
-			for _, loc := range re.FindAllStringSubmatchIndex(s, n) {
+			most := MaxMatches + 1
+			if n > 0 {
+				most = min(n, most)
+			}
+			for _, loc := range re.FindAllStringSubmatchIndex(s, most) {
+				if len(out) == MaxMatches {
+					return nil, errMatches()
+				}
 				out = append(out, &Match{r, s, loc})
 			}
 			return out, nil
@@ -323,6 +330,9 @@ func (r *Regexp) FindAll(s string, n int) ([]*Match, error) {
 		}
 		if found == nil {
 			break
+		}
+		if len(out) == MaxMatches {
+			return nil, errMatches()
 		}
 		out = append(out, found)
 		if len(out) == n {
@@ -365,6 +375,14 @@ func (r *Regexp) Sub(repl, s string, count int) (string, error) {
 		}
 		return sb.String(), nil
 	})
+}
+
+// MaxMatches is the number of matches FindAll and Sub work with. Each costs more
+// memory than the text it matches.
+const MaxMatches = 200_000
+
+func errMatches() error {
+	return &value.LimitError{Limit: "matches of a regular expression", Max: fmt.Sprint(MaxMatches)}
 }
 
 // MaxResult is the longest text Sub gives.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"sort"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"petrel/api"
 	"petrel/auth"
+	"petrel/storage/postgres"
+	"petrel/storage/storagetest"
 	"petrel/test/replay"
 )
 
@@ -51,13 +54,26 @@ func whyLater(s replay.Scenario, line string) string {
 	return ""
 }
 
-func TestCorpusAPI(t *testing.T) {
+func TestCorpusAPI(t *testing.T) { playCorpus(t, newSite(t), "api") }
+
+// TestCorpusAPI_Postgres plays the same on Postgres where one is given.
+func TestCorpusAPI_Postgres(t *testing.T) {
+	if os.Getenv("PETREL_TEST_POSTGRES") == "" {
+		return // make test gives one; the store's own suite fails without
+	}
+	store, err := postgres.Open(context.Background(), storagetest.PostgresURL(t), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	playCorpus(t, newSiteOn(t, t.TempDir(), store), "api on Postgres")
+}
+
+func playCorpus(t *testing.T, site *site, name string) {
 	file := corpusFile("api.jsonl")
 	all, err := replay.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := newSite(t)
 	echo := replay.StartEcho()
 	defer echo.Close()
 	htpasswd := site.htpasswd()
@@ -143,7 +159,7 @@ func TestCorpusAPI(t *testing.T) {
 		t.Errorf("%s step %d: %s", o.scenario.ID, o.step, strings.Join(o.diffs[:min(4, len(o.diffs))], "; "))
 	}
 	good, total := tally.Sum()
-	fmt.Printf("corpus api: %d/%d\n%s", good, total, tally.String())
+	fmt.Printf("corpus %s: %d/%d\n%s", name, good, total, tally.String())
 	for why, ids := range allowed {
 		fmt.Printf("not yet (%s): %s\n", why, strings.Join(ids, " "))
 	}

@@ -47,7 +47,7 @@ func exists(path string) bool {
 // database.
 type site struct {
 	t      testing.TB
-	store  *sqlite.Store
+	store  storage.Store
 	feed   *local.Feed
 	engine *engine.Engine
 	packs  *packs.Registrar
@@ -70,11 +70,23 @@ func (r registrar) RegisterPacks(ctx context.Context, names, types []string, fai
 	return result.Counts, err
 }
 
-// newSite starts an installation with the built-in packs and pack conformance.
+// newSite starts an installation on SQLite with the built-in packs and pack
+// conformance.
 func newSite(t testing.TB) *site {
 	t.Helper()
+	dir := t.TempDir()
+	store, err := sqlite.Open(context.Background(), filepath.Join(dir, "petrel.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSiteOn(t, dir, store)
+}
+
+// newSiteOn starts an installation on a store, which it closes at the end.
+func newSiteOn(t testing.TB, dir string, store storage.Store) *site {
+	t.Helper()
 	ctx := context.Background()
-	s := &site{t: t, dir: t.TempDir()}
+	s := &site{t: t, dir: dir, store: store}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -85,8 +97,6 @@ func newSite(t testing.TB) *site {
 	must(err)
 	s.user = me.Username
 
-	s.store, err = sqlite.Open(ctx, filepath.Join(s.dir, "petrel.db"), sqlite.Options{})
-	must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
 
 	builtIn, own, configs := filepath.Join(s.dir, "builtin"), filepath.Join(s.dir, "packs"), filepath.Join(s.dir, "configs")
@@ -184,7 +194,6 @@ func (s *site) htpasswd() string {
 	return path
 }
 
-var _ storage.Store = (*sqlite.Store)(nil)
 var _ http.Handler = (*api.API)(nil)
 
 // htpasswdText holds the users of the set-up "auth", each with another kind of

@@ -141,6 +141,12 @@ func decideStatus(x petrel.Execution, want petrel.Status, hasResult bool) status
 	case petrel.StatusRequested, petrel.StatusScheduled, petrel.StatusDelayed:
 		// Back to a waiting state would start it a second time.
 		return refuse("Failed updating execution. It cannot be set from \"%s\" to \"%s\".", now, want)
+	case petrel.StatusRunning, petrel.StatusPending:
+		// Only who works on a run can say so: set from outside it would have no
+		// owner whose death anybody notices, and never end.
+		if now != want {
+			return refuse("Failed updating execution. It cannot be set from \"%s\" to \"%s\".", now, want)
+		}
 	}
 	switch {
 	case now == want && hasResult:
@@ -244,14 +250,28 @@ func decideStray(status petrel.Status, straight bool, n int) strayStep {
 
 // sweepGate says when a sweeper may mark others dead. Leases run out for
 // everybody while the store is away, so a sweeper that could not reach it
-// gives the others a whole lease to renew before it looks.
+// gives the others a whole lease to renew before it looks. The same holds for
+// one that did not look for long by the clock of the leases: the process or the
+// machine was stopped, or the clock was set, and nobody had the time to renew.
 type sweepGate struct {
 	lease time.Duration
+	gap   time.Duration // between two looks; more is an absence
 	away  bool
 	from  time.Time
+	seen  time.Time // the database's time at the last look
 }
 
-func newSweepGate(lease time.Duration) sweepGate { return sweepGate{lease: lease, away: true} }
+func newSweepGate(lease, gap time.Duration) sweepGate {
+	return sweepGate{lease: lease, gap: gap, away: true}
+}
+
+// looked notes the database's time at a look.
+func (g *sweepGate) looked(at time.Time) {
+	if !g.seen.IsZero() && at.Sub(g.seen) > g.gap {
+		g.missed()
+	}
+	g.seen = at
+}
 
 // missed notes that the store could not be reached.
 func (g *sweepGate) missed() { g.away = true }

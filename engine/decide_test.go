@@ -92,6 +92,11 @@ func TestDecideStatus(t *testing.T) {
 		{"local-shell-cmd", petrel.StatusRunning, petrel.StatusRunning, true, stepRefuse, "", "already, a result"},
 		{"local-shell-cmd", petrel.StatusRunning, petrel.StatusRequested, false, stepRefuse, "", `from "running" to "requested"`},
 		{"local-shell-cmd", petrel.StatusRequested, petrel.StatusScheduled, false, stepRefuse, "", `from "requested" to "scheduled"`},
+		{"local-shell-cmd", petrel.StatusRequested, petrel.StatusRunning, false, stepRefuse, "", `from "requested" to "running"`},
+		{"local-shell-cmd", petrel.StatusDelayed, petrel.StatusRunning, false, stepRefuse, "", `from "delayed" to "running"`},
+		{"local-shell-cmd", petrel.StatusScheduled, petrel.StatusRunning, false, stepRefuse, "", `from "scheduled" to "running"`},
+		{"orquesta", petrel.StatusPaused, petrel.StatusRunning, false, stepRefuse, "", `from "paused" to "running"`},
+		{"local-shell-cmd", petrel.StatusRunning, petrel.StatusPending, false, stepRefuse, "", `from "running" to "pending"`},
 		{"local-shell-cmd", petrel.StatusRequested, petrel.StatusSucceeded, false, stepRefuse, "", `from "requested" to "succeeded"`},
 		{"local-shell-cmd", petrel.StatusRequested, petrel.StatusFailed, true, stepSet, petrel.StatusFailed, "legal"},
 	} {
@@ -167,7 +172,7 @@ func TestDecideStray(t *testing.T) {
 
 func TestSweepGate(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	g := newSweepGate(15 * time.Second)
+	g := newSweepGate(15*time.Second, 10*time.Second)
 	if g.open(at(0)) {
 		t.Error("it is open before the store was reached")
 	}
@@ -186,6 +191,25 @@ func TestSweepGate(t *testing.T) {
 	g.reached(at(100))
 	if g.open(at(114)) || !g.open(at(115)) {
 		t.Error("after an absence it must wait exactly one lease")
+	}
+	// By the clock of the leases it looked every ten seconds, then not for an hour.
+	g.looked(at(1000))
+	g.looked(at(1010))
+	if !g.open(at(116)) {
+		t.Error("looks that are not late must not close it")
+	}
+	g.looked(at(4610))
+	if g.open(at(117)) {
+		t.Error("after an hour without a look it is open")
+	}
+	g.reached(at(117))
+	g.looked(at(4615))
+	if g.open(at(131)) || !g.open(at(132)) {
+		t.Error("after a late look it must wait exactly one lease")
+	}
+	g.looked(at(1015)) // the clock was set back
+	if !g.open(at(133)) {
+		t.Error("a clock that was set back must not close it")
 	}
 }
 

@@ -94,7 +94,9 @@ func (e *Engine) reborn(old *tenure) bool {
 func (e *Engine) sweeping() {
 	tick := time.NewTicker(e.cfg.Sweep)
 	defer tick.Stop()
-	gate := newSweepGate(e.cfg.Lease)
+	// A node that renewed just before an absence of half of what is left of its
+	// lease then still has the other half.
+	gate := newSweepGate(e.cfg.Lease, e.cfg.Sweep+(e.cfg.Lease-e.cfg.Renew)/2)
 	for {
 		e.sweep(&gate)
 		select {
@@ -106,6 +108,14 @@ func (e *Engine) sweeping() {
 }
 
 func (e *Engine) sweep(gate *sweepGate) {
+	ctx, cancel := context.WithTimeout(e.life, e.cfg.Sweep)
+	at, err := e.cfg.Store.Now(ctx)
+	cancel()
+	if err != nil {
+		gate.missed()
+		return
+	}
+	gate.looked(at)
 	if gate.open(time.Now()) {
 		ctx, cancel := context.WithTimeout(e.life, e.cfg.Sweep)
 		dead, err := e.cfg.Store.MarkDead(ctx)

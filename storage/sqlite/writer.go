@@ -78,6 +78,12 @@ func (w *writer) stop() {
 	}
 	w.mu.Unlock()
 	<-w.ended
+	for _, s := range w.stmts {
+		_ = s.Close()
+	}
+	// A connection that is kept is not closed with the pool, and only the last
+	// one to close folds the write-ahead log into the file.
+	_ = w.conn.Close()
 }
 
 func (w *writer) do(ctx context.Context, class relational.Class, do func(ctx context.Context, q relational.Query) error) error {

@@ -389,6 +389,28 @@ func testSenders(t *testing.T, stores []storage.Store) {
 	wg.Wait()
 }
 
+func testHeldChats(t *testing.T, s storage.Store) {
+	a, b := node(t, s), node(t, s)
+	mine, done, other := event("1", a), event("2", a), event("3", b)
+	putEvents(t, s, mine, done, other)
+	ok(t, s.FinishChatEvent(bg, done.ID, a, "help", nil, nil))
+	sending, pending := post("c"), post("c")
+	putPosts(t, s, sending, pending)
+	claimPosts(t, s, a, 1)
+	for owner, want := range map[string]string{a: fmt.Sprint(mine.ID, sending.ID), b: fmt.Sprint(other.ID), "nobody": "", "": ""} {
+		events, posts, err := s.HeldChats(bg, owner)
+		ok(t, err)
+		var got []any
+		for _, e := range events {
+			got = append(got, e.ID)
+		}
+		for _, p := range posts {
+			got = append(got, p.ID)
+		}
+		equal(t, fmt.Sprint(got...), want)
+	}
+}
+
 func testPurgeChats(t *testing.T, s storage.Store) {
 	owner := node(t, s)
 	done, open := event("done", owner), event("open", owner)

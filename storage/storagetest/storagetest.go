@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"EventRuns", testEventRuns},
 		{"Posts", testPosts},
 		{"PostRuns", testPostRuns},
+		{"HeldChats", testHeldChats},
 		{"PurgeChats", testPurgeChats},
 		{"Audit", testAudit},
 		{"Ready", testReady},

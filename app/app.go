@@ -75,6 +75,9 @@ func (a *App) onStop(name string, close func(ctx context.Context) error) {
 	a.closers = append(a.closers, closer{name, close})
 }
 
+// partsLimit is how long the parts other than running actions may take to stop.
+const partsLimit = 20 * time.Second
+
 // folders are made in the state folder.
 var folders = []string{"packs", "configs", "virtualenvs", "cache"}
 
@@ -135,7 +138,7 @@ func (a *App) openState(context.Context) error {
 }
 
 func (a *App) openStore(ctx context.Context) error {
-	store, err := OpenStore(ctx, a.cfg, a.log)
+	store, err := OpenStore(ctx, a.cfg, a.log, a.registry)
 	if err != nil {
 		return err
 	}
@@ -323,6 +326,10 @@ func (a *App) Stop(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("engine: %w", err))
 		}
 	}
+	// What comes after the actions is short. A caller who does not wait for
+	// actions still gets every part taken down in order.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partsLimit)
+	defer cancel()
 	for len(a.closers) > 0 {
 		last := a.closers[len(a.closers)-1]
 		a.closers = a.closers[:len(a.closers)-1]

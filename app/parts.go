@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"petrel"
 	"petrel/app/config"
 	"petrel/bot"
@@ -26,11 +28,12 @@ import (
 )
 
 // OpenStore opens the store the settings name and brings its tables up to date.
-func OpenStore(ctx context.Context, cfg config.Config, log *slog.Logger) (storage.Store, error) {
+// Its metrics go to the registry, nil for none.
+func OpenStore(ctx context.Context, cfg config.Config, log *slog.Logger, registry prometheus.Registerer) (storage.Store, error) {
 	if cfg.DatabaseURL != "" {
-		return postgres.Open(ctx, cfg.DatabaseURL, postgres.Options{Log: log})
+		return postgres.Open(ctx, cfg.DatabaseURL, postgres.Options{Log: log, Metrics: registry})
 	}
-	return sqlite.Open(ctx, filepath.Join(cfg.State, "petrel.db"), sqlite.Options{Log: log})
+	return sqlite.Open(ctx, filepath.Join(cfg.State, "petrel.db"), sqlite.Options{Log: log, Metrics: registry})
 }
 
 // builtIn is the folder the packs of the binary are unpacked to.

@@ -145,7 +145,7 @@ func (p *Program) migrateCommand() *cobra.Command {
 			if err := os.MkdirAll(cfg.State, 0o700); err != nil {
 				return err
 			}
-			store, err := app.OpenStore(cmd.Context(), cfg, logger(cfg.Log, p.Err))
+			store, err := app.OpenStore(cmd.Context(), cfg, logger(cfg.Log, p.Err), nil)
 			if err != nil {
 				return err
 			}

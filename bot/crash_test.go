@@ -3,6 +3,8 @@ package bot_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +13,11 @@ import (
 	"petrel/bot"
 	"petrel/bot/bottest"
 	"petrel/engine"
+	"petrel/queue/faulty"
+	"petrel/queue/local"
 	"petrel/storage"
+	"petrel/storage/postgres"
+	"petrel/storage/storagetest"
 )
 
 // cutStore is a store whose writes end after a number of them, as if the
@@ -110,15 +116,61 @@ func TestBot_DiesAtEachWriteAndTheNextGoesOn(t *testing.T) {
 		for _, stored := range []bool{false, true} {
 			for n := 0; n < 12; n++ {
 				t.Run(fmt.Sprintf("%s, write %d, stored %v", line, n, stored), func(t *testing.T) {
-					dieAt(t, line, n, stored)
+					dieAt(t, bottest.SQLite(t), line, n, stored)
 				})
 			}
 		}
 	}
+	if os.Getenv("PETREL_TEST_POSTGRES") == "" {
+		return
+	}
+	for n := 0; n < 12; n++ {
+		t.Run(fmt.Sprintf("Postgres, write %d", n), func(t *testing.T) {
+			dieAt(t, onPostgres(t), "!talk hello", n, n%2 == 0)
+		})
+	}
 }
 
-func dieAt(t *testing.T, line string, n int, stored bool) {
-	h := bottest.NewHouse(t)
+func onPostgres(t *testing.T) storage.Store {
+	s, err := postgres.Open(context.Background(), storagetest.PostgresURL(t), postgres.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Every message of the queue may be lost or doubled; that costs delay only.
+func TestBot_OverAQueueThatLosesAndDoubles(t *testing.T) {
+	stores := map[string]func(*testing.T) storage.Store{"SQLite": func(t *testing.T) storage.Store { return bottest.SQLite(t) }}
+	if os.Getenv("PETREL_TEST_POSTGRES") != "" {
+		stores["Postgres"] = onPostgres
+	}
+	for name, store := range stores {
+		t.Run(name, func(t *testing.T) {
+			seed := uint64(time.Now().UnixNano())
+			t.Logf("seed %d", seed)
+			h := bottest.Furnish(t, store(t), faulty.New(local.New(local.Options{}), faulty.Options{Seed: seed, Drop: 0.3, Double: 0.3}))
+			h.Link("fake", "w", "U-ann", "ann")
+			c := bottest.NewChat("fake", bot.Limits{})
+			for range 2 {
+				h.Bot(h.Engine(), func(cfg *bot.Config) { cfg.Adapters = []bot.Adapter{c} })
+			}
+			const n = 25
+			for i := range n {
+				c.Say(t, "U-ann", fmt.Sprint("channel", i%3), fmt.Sprintf("!talk %d", i), fmt.Sprint("e", i))
+			}
+			for i := range 3 {
+				c.Until(t, fmt.Sprint("channel", i), bottest.Replied((n-i+2)/3))
+			}
+			if got := len(h.Executions()); got != n {
+				t.Errorf("%d runs", got)
+			}
+		})
+	}
+}
+
+func dieAt(t *testing.T, store storage.Store, line string, n int, stored bool) {
+	h := bottest.Furnish(t, store, local.New(local.Options{}))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(h.Logs)

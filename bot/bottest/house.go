@@ -18,6 +18,7 @@ import (
 	"petrel/bot"
 	"petrel/engine"
 	"petrel/expr/value"
+	"petrel/queue"
 	"petrel/queue/local"
 	"petrel/runners"
 	"petrel/runners/noop"
@@ -33,23 +34,36 @@ const Patience = 30 * time.Second
 // "scripted" does what its parameters say.
 type House struct {
 	T      testing.TB
-	Store  *sqlite.Store
-	Queue  *local.Queue
+	Store  storage.Store
+	Queue  queue.Queue
 	Feed   *local.Feed
 	Auth   *auth.Service
 	Runner *Scripted
 	Logs   *Logs
 }
 
-// NewHouse builds an installation without an engine and a bot.
+// NewHouse builds an installation on SQLite without an engine and a bot.
 func NewHouse(t testing.TB, change ...func(*auth.Config)) *House {
 	t.Helper()
-	ctx := context.Background()
-	h := &House{T: t, Queue: local.New(local.Options{}), Feed: local.NewFeed(1 << 16), Runner: NewScripted(), Logs: &Logs{}}
-	var err error
-	if h.Store, err = sqlite.Open(ctx, filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{Log: slog.New(slog.DiscardHandler)}); err != nil {
+	return Furnish(t, SQLite(t), local.New(local.Options{}), change...)
+}
+
+// SQLite opens a store in a file of its own.
+func SQLite(t testing.TB) storage.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// Furnish builds an installation on a store and a queue, which it closes.
+func Furnish(t testing.TB, store storage.Store, q queue.Queue, change ...func(*auth.Config)) *House {
+	t.Helper()
+	ctx := context.Background()
+	h := &House{T: t, Store: store, Queue: q, Feed: local.NewFeed(1 << 16), Runner: NewScripted(), Logs: &Logs{}}
+	var err error
 	t.Cleanup(func() {
 		h.Queue.Close()
 		h.Feed.Close()

@@ -64,6 +64,9 @@ func (c *Console) getStream(w http.ResponseWriter, r *http.Request, who auth.Pri
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("X-Content-Type-Options", "nosniff")
 	s := &stream{c: c, w: w, rc: http.NewResponseController(w), who: who, channel: channel, shown: map[petrel.ID]int{}}
+	// The server's bound of a request's time does not hold for a stream; an error
+	// says only that there is none.
+	_ = s.rc.SetReadDeadline(time.Time{})
 	w.WriteHeader(http.StatusOK)
 	hello, _ := json.Marshal(map[string]string{"user": who.User, "channel": channel})
 	// The id lets a client that heard nothing yet take the stream up where it began.

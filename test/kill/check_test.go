@@ -84,6 +84,12 @@ func (h *house) check(l *load, s *screen, p *past) enginetest.Report {
 	for _, x := range all {
 		byID[x.ID] = x
 	}
+	for id, was := range p.final {
+		if byID[id].Status != was {
+			t.Errorf("P6: %s had ended %s and is %q now", id, was, byID[id].Status)
+		}
+	}
+	h.kept(ctx, store)
 	answers := h.answers(ctx, store, byID, s)
 	h.sides(byID, ledger, p)
 
@@ -205,8 +211,33 @@ func (h *house) answers(ctx context.Context, store storage.Store, byID map[petre
 	return count
 }
 
+// kept looks for the canary in stored messages and in the audit.
+func (h *house) kept(ctx context.Context, store storage.Store) {
+	h.t.Helper()
+	posts, err := store.PostList(ctx, storage.PostFilter{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	entries, err := store.AuditList(ctx, storage.AuditFilter{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if len(posts) == 0 || len(entries) == 0 {
+		h.t.Errorf("%d messages and %d audit entries are kept, want some", len(posts), len(entries))
+	}
+	for what, kept := range map[string]any{"a message": posts, "the audit": entries} {
+		raw, err := json.Marshal(kept)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if bytes.Contains(raw, []byte(h.canary)) {
+			h.t.Errorf("P10: the secret stands in %s", what)
+		}
+	}
+}
+
 // secret looks for the canary where nobody may see it: answers of the API, the
-// stream, the audit, the messages and the logs.
+// stream and the logs.
 func (h *house) secret(l *load, s *screen) {
 	t := h.t
 	t.Helper()

@@ -176,14 +176,21 @@ func newHouse(t *testing.T, database, tags string, seed uint64) *house {
 	return h
 }
 
+// freeAddress finds a port below those the system gives to outgoing
+// connections: clients that knock while the program is away could be given its
+// port, and on loopback even be connected to themselves.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", 12000+rand.IntN(18000))); err == nil {
+			defer func() { _ = listener.Close() }() // nothing was written to it
+			return listener.Addr().String()
+		}
 	}
-	defer func() { _ = listener.Close() }() // nothing was written to it
-	return listener.Addr().String()
+	t.Fatalf("no port is free: %v", err)
+	return ""
 }
 
 // pack writes down what it does. Each line is one write by O_APPEND: the truth

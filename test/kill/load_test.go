@@ -30,6 +30,7 @@ const (
 type load struct {
 	h        *house
 	key      string // of the API
+	noops    bool   // some runs are without side effects
 	accepted *enginetest.Accepted
 	heard    *enginetest.Accepted // chat lines
 	stopped  chan struct{}
@@ -45,7 +46,7 @@ type load struct {
 	wrong  []string
 }
 
-func startLoad(h *house) *load {
+func startLoad(h *house, noops bool) *load {
 	h.t.Helper()
 	dir := filepath.Dir(h.logs)
 	accepted, err := enginetest.OpenAccepted(filepath.Join(dir, "accepted"))
@@ -56,7 +57,7 @@ func startLoad(h *house) *load {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	l := &load{h: h, key: h.login().APIKey, accepted: accepted, heard: heard, stopped: make(chan struct{}),
+	l := &load{h: h, key: h.login().APIKey, noops: noops, accepted: accepted, heard: heard, stopped: make(chan struct{}),
 		byKey: map[string]petrel.ID{}, events: map[string]petrel.ID{}, said: map[string]string{}}
 	for c := range apiClients + chatClients {
 		random := rand.New(rand.NewPCG(h.random.Uint64(), uint64(c)))
@@ -102,11 +103,13 @@ func (l *load) client(c int, random *rand.Rand) error {
 		seconds := fmt.Sprintf("0.%02d", random.IntN(10))
 		var err error
 		switch {
-		case c >= apiClients && n%8 == 7:
+		case c >= apiClients && l.noops && n%8 == 7:
 			err = l.say(id, "!st2 run core.noop", random)
+		case c >= apiClients && n%4 == 2:
+			err = l.say(id, "!st2 run kill.mark seconds="+seconds+" token="+l.h.canary, random)
 		case c >= apiClients:
 			err = l.say(id, "!st2 run kill.mark seconds="+seconds, random)
-		case n%8 == 7:
+		case l.noops && n%8 == 7:
 			err = l.ask(id, `{"action":"core.noop"}`, random)
 		default:
 			err = l.ask(id, fmt.Sprintf(`{"action":"kill.mark","parameters":{"seconds":%q,"stray":%v,"token":%q}}`, seconds, n%4 == 1, l.h.canary), random)

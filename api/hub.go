@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"petrel"
 	"petrel/queue"
@@ -47,14 +48,16 @@ func globMatches(glob, name string) bool {
 type reader struct {
 	interest interest
 	frames   chan frame
+	behind   atomic.Int64  // bytes in frames
 	cut      chan struct{} // closed when the reader was too slow
 	over     chan struct{} // closed when the server goes down
 	cutOnce  sync.Once
 	endOnce  sync.Once
 }
 
-func (r *reader) cutOff() { r.cutOnce.Do(func() { close(r.cut) }) }
-func (r *reader) end()    { r.endOnce.Do(func() { close(r.over) }) }
+func (r *reader) cutOff()      { r.cutOnce.Do(func() { close(r.cut) }) }
+func (r *reader) took(f frame) { r.behind.Add(-int64(len(f.data))) }
+func (r *reader) end()         { r.endOnce.Do(func() { close(r.over) }) }
 
 // hub reads the feed while somebody listens, makes each event's frames once,
 // and gives them to the readers. A reader that does not keep up is cut off.
@@ -173,11 +176,19 @@ func (h *hub) wanted(name string) bool {
 	return false
 }
 
+// maxBehind is how many bytes a slow reader may be behind before it is cut off: two
+// events of the largest size.
+const maxBehind = 64 << 20
+
 func (h *hub) give(f frame) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r := range h.readers {
 		if !r.interest.wants(f.name) {
+			continue
+		}
+		if r.behind.Add(int64(len(f.data))) > maxBehind {
+			r.cutOff()
 			continue
 		}
 		select {

@@ -32,6 +32,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	a.crossOrigin(h, r.Header.Get("Origin"))
+	if len(r.TransferEncoding) > 0 {
+		// A request with chunks and a length has two ends; the server takes the
+		// chunks, and what a proxy may have thought to follow is not read.
+		h.Set("Connection", "close")
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {

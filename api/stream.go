@@ -40,9 +40,14 @@ func (c *call) openStream() *sse {
 
 // send writes text and pushes it out; false says that the reader is gone or
 // too slow.
-func (s *sse) send(text []byte) bool {
+func (s *sse) send(parts ...[]byte) bool {
 	_ = s.control.SetWriteDeadline(time.Now().Add(s.c.a.cfg.StreamWrite))
-	_, err := s.c.w.Write(text)
+	var err error
+	for _, part := range parts {
+		if _, err = s.c.w.Write(part); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		err = s.control.Flush()
 	}
@@ -52,11 +57,10 @@ func (s *sse) send(text []byte) bool {
 	return err == nil
 }
 
+// event sends an event. The data is the same for all readers and is not copied:
+// it may be large, and many may not take it at once.
 func (s *sse) event(name string, data []byte) bool {
-	text := make([]byte, 0, len(name)+len(data)+20)
-	text = append(append(append(text, "event: "...), name...), "\ndata: "...)
-	text = append(append(text, data...), "\n\n"...)
-	return s.send(text)
+	return s.send([]byte("event: "+name+"\ndata: "), data, []byte("\n\n"))
 }
 
 // cutOff ends a stream in the middle, so that the reader sees that it broke.
@@ -116,6 +120,7 @@ func (a *API) streamAll(c *call) error {
 				return nil
 			}
 		case f := <-r.frames:
+			r.took(f)
 			last := endEvent != "" && f.name == endEvent && endID != "" && f.ends == endID
 			pass := asked.wants(f.name) &&
 				(len(refs) == 0 || slices.Contains(refs, string(f.actionRef))) &&
@@ -199,6 +204,7 @@ func (a *API) streamOutput(c *call) error {
 					return nil
 				}
 			case f := <-r.frames:
+				r.took(f)
 				if f.execution != x.ID {
 					continue
 				}

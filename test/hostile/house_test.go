@@ -234,6 +234,9 @@ func encode(t testing.TB, v any) string {
 // request asks for a run.
 func (h *house) request(t testing.TB, action string, parameters map[string]any) answer {
 	t.Helper()
+	if parameters == nil {
+		parameters = map[string]any{}
+	}
 	return h.do(t, "POST", "/api/v1/executions", encode(t, map[string]any{"action": action, "parameters": parameters}))
 }
 

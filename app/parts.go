@@ -115,7 +115,7 @@ func (a *App) openEngine(ctx context.Context) error {
 		Lease: a.cfg.Engine.Lease, Renew: a.cfg.Engine.Renew, Grace: a.cfg.Actions.Grace, MaxDepth: a.cfg.Engine.MaxDepth,
 		MaxResultSize: a.cfg.Actions.ResultLimit, TokenTTL: a.cfg.Auth.ServiceTokenTTL, NoStream: !a.cfg.Actions.StreamOutput,
 		ValidateOutput: a.cfg.Actions.ValidateOutputSchema,
-		KeepExecutions: a.cfg.Retention.Executions, KeepTokens: a.cfg.Retention.Tokens, Log: a.log, Registry: a.registry,
+		KeepExecutions: a.cfg.Retention.Executions, KeepTokens: a.cfg.Retention.Tokens, KeepChats: a.cfg.Retention.Chats, Log: a.log, Registry: a.registry,
 	})
 	if err != nil {
 		return err

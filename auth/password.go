@@ -46,6 +46,11 @@ func (s *Service) Login(ctx context.Context, user, password, address string) (st
 	case <-ctx.Done():
 		return "", petrel.Wrap(petrel.Unavailable, ctx.Err(), "The login was given up")
 	}
+	// Many tries at once all find room before the first of them has failed, so
+	// that each asks again when it is its turn.
+	if err := s.shared.pace.check(user, address); err != nil {
+		return "", err
+	}
 	ok, err := s.passwordFits(ctx, user, password)
 	if err != nil {
 		return "", err

@@ -121,6 +121,7 @@ type Bot struct {
 type Retention struct {
 	Executions time.Duration `yaml:"executions" help:"final runs with their output, from their end"`
 	Tokens     time.Duration `yaml:"tokens" help:"tokens, from their expiry"`
+	Chats      time.Duration `yaml:"chats" help:"chat lines that were answered and messages that were sent, from their last change"`
 }
 
 // Default is the configuration of `petrel serve` with nothing given.

@@ -126,17 +126,24 @@ func TestCancel_RacesWithTheEnd(t *testing.T) {
 			done.Go(func() {
 				defer func() { <-slots }()
 				random := rand.New(rand.NewPCG(seed, uint64(i)))
-				pause := func() { time.Sleep(time.Duration(random.IntN(3000)) * time.Microsecond) }
+				var pauses [3]time.Duration
+				for p := range pauses {
+					pauses[p] = time.Duration(random.IntN(3000)) * time.Microsecond
+				}
 				x := s.run(e, "do", "wait")
 				ids[i] = x.ID
+				// Some race with the start, some with the end.
+				for n := 0; i%2 == 0 && s.runner.entries(x.ID) == "" && n < 5000; n++ {
+					time.Sleep(time.Millisecond)
+				}
 				var both sync.WaitGroup
 				both.Go(func() {
-					pause()
+					time.Sleep(pauses[0])
 					s.runner.let(x.ID)
 				})
-				for range 2 {
+				for p := range 2 {
 					both.Go(func() {
-						pause()
+						time.Sleep(pauses[p+1])
 						if _, err := e.Cancel(ctx, x.ID, "ada", false); err != nil && !petrel.Is(err, petrel.Conflict) {
 							t.Error(err)
 						}

@@ -70,7 +70,7 @@ func (e *Engine) dispatching() {
 			nudges = nil
 		}
 		var heard nudge
-		look := false
+		look, waiting := false, false // claim whatever waits; look when the next run is due
 		select {
 		case <-e.taking.Done():
 			return
@@ -81,16 +81,20 @@ func (e *Engine) dispatching() {
 			}
 			look = true
 		case <-e.soon:
-			e.setDue(due)
-			continue
+			look, waiting = true, true
 		case <-due.C:
-			look = true
+			look, waiting = true, true
 		case <-pull.C:
-			look = true
+			look, waiting = true, true
 		}
 		t := e.current()
 		if t == nil {
 			continue // The node registers anew; what was named is found by looking.
+		}
+		if waiting {
+			// Before the claim: what becomes due between the two is then either
+			// claimed or waited for.
+			e.setDue(due)
 		}
 		var err error
 		backlog, err = e.claim(t, heard.ids, look || backlog)
@@ -108,9 +112,6 @@ func (e *Engine) dispatching() {
 			if err := e.cfg.Queue.Ack(e.taking, queue.TopicExecutions, workers, heard.messages...); err != nil && e.taking.Err() == nil {
 				e.metrics.untold.WithLabelValues("ack").Inc()
 			}
-		}
-		if look {
-			e.setDue(due)
 		}
 	}
 }

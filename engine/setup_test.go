@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -19,7 +20,9 @@ import (
 	"petrel/runners"
 	"petrel/runners/noop"
 	"petrel/storage"
+	"petrel/storage/postgres"
 	"petrel/storage/sqlite"
+	"petrel/storage/storagetest"
 )
 
 // patience is how long a test waits for what must come.
@@ -29,7 +32,7 @@ const patience = 30 * time.Second
 // content, and a runner that does what its parameters say.
 type setup struct {
 	t      *testing.T
-	store  *sqlite.Store
+	store  storage.Store
 	queue  queue.Queue
 	feed   *local.Feed
 	runner *scripted
@@ -37,29 +40,46 @@ type setup struct {
 }
 
 // over runs a test once over a good queue and once over one that drops 30 % and
-// doubles 30 % of all messages.
+// doubles 30 % of all messages; where a Postgres is given, the latter on it too.
 func over(t *testing.T, test func(t *testing.T, s *setup)) {
 	t.Run("queue", func(t *testing.T) {
 		test(t, newSetup(t, local.New(local.Options{})))
 	})
-	t.Run("faulty queue", func(t *testing.T) {
+	loses := func(t *testing.T) queue.Queue {
 		seed := uint64(time.Now().UnixNano())
 		q := faulty.New(local.New(local.Options{}), faulty.Options{Seed: seed, Drop: 0.3, Double: 0.3})
 		t.Cleanup(func() { t.Logf("seed %d, the queue did %+v", seed, q.Counts()) })
-		test(t, newSetup(t, q))
+		return q
+	}
+	t.Run("faulty queue", func(t *testing.T) {
+		test(t, newSetup(t, loses(t)))
 	})
+	if os.Getenv("PETREL_TEST_POSTGRES") != "" {
+		t.Run("faulty queue, Postgres", func(t *testing.T) {
+			s, err := postgres.Open(context.Background(), storagetest.PostgresURL(t), postgres.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, furnish(t, s, loses(t)))
+		})
+	}
 }
 
+// newSetup makes a setup on SQLite.
 func newSetup(t testing.TB, q queue.Queue) *setup {
 	t.Helper()
-	ctx := context.Background()
-	s := &setup{queue: q, feed: local.NewFeed(1 << 16), runner: newScripted("scripted"), logs: &logs{}}
-	s.t, _ = t.(*testing.T)
-	var err error
-	s.store, err = sqlite.Open(ctx, filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "petrel.db"), sqlite.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return furnish(t, s, q)
+}
+
+func furnish(t testing.TB, store storage.Store, q queue.Queue) *setup {
+	t.Helper()
+	ctx := context.Background()
+	s := &setup{store: store, queue: q, feed: local.NewFeed(1 << 16), runner: newScripted("scripted"), logs: &logs{}}
+	s.t, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		noLeaks(t)
 		q.Close()

@@ -20,6 +20,7 @@ const (
 	retryFirst   = time.Second
 	retryLongest = 5 * time.Minute
 	maxSendTries = 100 // of one revision, before it is called failed
+	maxPaced     = 10_000
 )
 
 // errBehind is the reason of a message that was not tried yet.
@@ -284,25 +285,28 @@ func (p *pacer) wait(ctx context.Context, key string, pace time.Duration) bool {
 		return false
 	}
 	p.mu.Lock()
-	now := time.Now()
-	at := p.last[key].Add(pace)
-	if at.Before(now) {
-		at = now
+	left := time.Until(p.last[key].Add(pace))
+	p.mu.Unlock()
+	if left <= 0 {
+		return false
 	}
-	p.last[key] = at
-	if len(p.last) > 10_000 {
+	wait(ctx, left)
+	return true
+}
+
+// sent notes that something was sent to the channel just now.
+func (p *pacer) sent(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.last[key] = now
+	if len(p.last) > maxPaced {
 		for k, t := range p.last {
 			if now.Sub(t) > time.Minute {
 				delete(p.last, k)
 			}
 		}
 	}
-	p.mu.Unlock()
-	if !at.After(now) {
-		return false
-	}
-	wait(ctx, at.Sub(now))
-	return true
 }
 
 // sendPost sends the newest revision of a claimed message and stores what became of it.
@@ -320,8 +324,12 @@ func (b *Bot) sendPost(p petrel.Post, owner string) {
 	var sent storage.Sent
 	if left := b.pace.holding(channelKey(p)); left > 0 {
 		sent = storage.Sent{State: petrel.PostPending, ExternalID: p.ExternalID, RetryIn: left, Error: errBehind}
-	} else if sent = b.send(ctx, a, p); sent.RetryIn > 0 {
-		b.pace.hold(channelKey(p), sent.RetryIn)
+	} else {
+		sent = b.send(ctx, a, p)
+		b.pace.sent(channelKey(p))
+		if sent.RetryIn > 0 {
+			b.pace.hold(channelKey(p), sent.RetryIn)
+		}
 	}
 	// The answer is stored even when the time for sending ran out.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), b.cfg.SendTimeout)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -10,12 +11,17 @@ import (
 	"petrel"
 	"petrel/engine"
 	"petrel/queue/local"
+	"petrel/storage/postgres"
+	"petrel/storage/storagetest"
 )
 
 // BenchmarkNoop measures executions per second, from the request to the stored
 // end, with 16 clients that each wait for their own.
 func BenchmarkNoop(b *testing.B) {
-	s := newSetup(b, local.New(local.Options{}))
+	onEach(b, benchmarkNoop)
+}
+
+func benchmarkNoop(b *testing.B, s *setup) {
 	e := benchEngine(b, s)
 	const clients = 16
 	work := make(chan struct{}, b.N)
@@ -49,25 +55,42 @@ func BenchmarkNoop(b *testing.B) {
 func BenchmarkNoopLatency(b *testing.B) {
 	for _, action := range []petrel.Ref{"test.noop", "test.other"} {
 		b.Run(string(action), func(b *testing.B) {
-			s := newSetup(b, local.New(local.Options{}))
-			e := benchEngine(b, s)
-			wait, stop := waiter(b, s)
-			defer stop()
-			var took []time.Duration
-			b.ResetTimer()
-			for range b.N {
-				before := time.Now()
-				x, _, err := e.Request(context.Background(), engine.Request{Action: action})
-				if err != nil {
-					b.Fatal(err)
-				}
-				wait(x.ID)
-				took = append(took, time.Since(before))
+			onEach(b, func(b *testing.B, s *setup) { benchmarkLatency(b, s, action) })
+		})
+	}
+}
+
+func benchmarkLatency(b *testing.B, s *setup, action petrel.Ref) {
+	e := benchEngine(b, s)
+	wait, stop := waiter(b, s)
+	defer stop()
+	var took []time.Duration
+	b.ResetTimer()
+	for range b.N {
+		before := time.Now()
+		x, _, err := e.Request(context.Background(), engine.Request{Action: action})
+		if err != nil {
+			b.Fatal(err)
+		}
+		wait(x.ID)
+		took = append(took, time.Since(before))
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// onEach measures on SQLite and, where one is given, on Postgres.
+func onEach(b *testing.B, measure func(b *testing.B, s *setup)) {
+	b.Run("sqlite", func(b *testing.B) { measure(b, newSetup(b, local.New(local.Options{}))) })
+	if os.Getenv("PETREL_TEST_POSTGRES") != "" {
+		b.Run("postgres", func(b *testing.B) {
+			store, err := postgres.Open(context.Background(), storagetest.PostgresURL(b), postgres.Options{})
+			if err != nil {
+				b.Fatal(err)
 			}
-			b.StopTimer()
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
-			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+			measure(b, furnish(b, store, local.New(local.Options{})))
 		})
 	}
 }

@@ -18,6 +18,7 @@ type turns struct {
 	mu   sync.Mutex
 	last map[petrel.Ref]int64
 	n    int64
+	from map[petrel.Lane]petrel.Ref // behind which the next look begins
 }
 
 // maxTurns bounds what turns remembers.
@@ -27,6 +28,21 @@ func (t *turns) of(ref petrel.Ref) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last[ref]
+}
+
+func (t *turns) next(lane petrel.Lane) petrel.Ref {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.from[lane]
+}
+
+func (t *turns) begin(lane petrel.Lane, after petrel.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.from == nil {
+		t.from = make(map[petrel.Lane]petrel.Ref)
+	}
+	t.from[lane] = after
 }
 
 func (t *turns) served(refs []petrel.Ref) {
@@ -59,30 +75,68 @@ func (s Store) Candidates(ctx context.Context, q Query, lanes []petrel.Lane, lim
 	}
 	var all []Candidate
 	for _, lane := range lanes {
-		if len(all) >= limit {
-			break
+		looked := make(map[petrel.Ref]bool)
+		for after := s.turns.next(lane); len(all) < limit; {
+			refs, err := waitingWindow(ctx, q, lane, after)
+			if err != nil {
+				return nil, err
+			}
+			whole := len(refs) < maxRefs
+			if whole {
+				s.turns.begin(lane, "")
+			} else {
+				after = refs[maxRefs-1]
+				s.turns.begin(lane, refs[min(limit, maxRefs)-1])
+			}
+			refs = slices.DeleteFunc(refs, func(ref petrel.Ref) bool { return looked[ref] })
+			found, err := s.candidates(ctx, q, lane, refs, limit-len(all), now)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+			if whole || len(refs) == 0 {
+				break
+			}
+			for _, ref := range refs {
+				looked[ref] = true
+			}
 		}
-		refs, err := waitingRefs(ctx, q, lane)
-		if err != nil {
-			return nil, err
-		}
-		found, err := s.candidates(ctx, q, lane, refs, limit-len(all), now)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
 	}
 	return all, nil
 }
 
-// waitingRefs lists the actions that have runs waiting in a lane. It jumps from
-// action to action in the index, however many runs each has.
-func waitingRefs(ctx context.Context, q Query, lane petrel.Lane) ([]petrel.Ref, error) {
-	return texts[petrel.Ref](ctx, q, `with recursive r(ref) as (
-			select min(action_ref) from live where lane = $1 and status in ('requested', 'delayed')
+// maxRefs is among how many waiting actions of a lane one look chooses the
+// oldest and the one served longest ago. Where more wait, the looks go round
+// among them, so that none costs more the more actions there are.
+const maxRefs = 128
+
+// waitingWindow lists the next actions behind one that have runs waiting in a
+// lane, those at the beginning following those at the end; all of them when they are
+// less than maxRefs.
+func waitingWindow(ctx context.Context, q Query, lane petrel.Lane, after petrel.Ref) ([]petrel.Ref, error) {
+	refs, err := waitingRefs(ctx, q, lane, after, maxRefs)
+	if err != nil || after == "" || len(refs) == maxRefs {
+		return refs, err
+	}
+	first, err := waitingRefs(ctx, q, lane, "", maxRefs-len(refs))
+	for _, ref := range first {
+		if ref > after {
+			break
+		}
+		refs = append(refs, ref)
+	}
+	return refs, err
+}
+
+// waitingRefs lists the next n actions behind one that have runs waiting in a
+// lane, in order. It jumps from action to action in the index, however many
+// runs each has.
+func waitingRefs(ctx context.Context, q Query, lane petrel.Lane, after petrel.Ref, n int) ([]petrel.Ref, error) {
+	return texts[petrel.Ref](ctx, q, `with recursive r(ref, n) as (
+			select min(action_ref), 1 from live where lane = $1 and action_ref > $2 and status in ('requested', 'delayed')
 			union all
-			select (select min(action_ref) from live where lane = $1 and action_ref > r.ref and status in ('requested', 'delayed')) from r where r.ref is not null)
-		select ref from r where ref is not null`, string(lane))
+			select (select min(action_ref) from live where lane = $1 and action_ref > r.ref and status in ('requested', 'delayed')), n + 1 from r where r.ref is not null and n < $3)
+		select ref from r where ref is not null`, string(lane), string(after), n)
 }
 
 func (s Store) candidates(ctx context.Context, q Query, lane petrel.Lane, refs []petrel.Ref, limit int, now int64) ([]Candidate, error) {

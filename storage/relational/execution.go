@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -372,7 +373,7 @@ func (s Store) NextDue(ctx context.Context) (time.Duration, bool, error) {
 		}
 		first := rows.Never
 		for _, lane := range rows.Lanes {
-			refs, err := waitingRefs(ctx, q, lane)
+			refs, err := waitingRefs(ctx, q, lane, "", math.MaxInt32)
 			if err != nil {
 				return err
 			}

@@ -103,6 +103,46 @@ func testRoundRobin(t *testing.T, s storage.Store) {
 	}
 }
 
+// More actions wait than one look chooses among: each gets its turn, and those
+// that are not due yet hide nobody.
+func testManyActions(t *testing.T, s storage.Store) {
+	owner := node(t, s)
+	const actions, each = 300, 3
+	var all []storage.NewExecution
+	for n := range each {
+		for i := range actions {
+			all = append(all, run(petrel.Ref(fmt.Sprintf("many.a%03d", i)), petrel.LaneBackground))
+			if n == 0 && i < 200 {
+				later := run(petrel.Ref(fmt.Sprintf("early.a%03d", i)), petrel.LaneBackground)
+				later.Execution.Status, later.Due = petrel.StatusDelayed, time.Hour
+				all = append(all, later)
+			}
+		}
+	}
+	request(t, s, all...)
+	served := map[petrel.Ref]int{}
+	for n := range actions * each / 20 {
+		got := pull(t, s, storage.Claim{Owner: owner, Limit: 20})
+		if len(got) != 20 {
+			t.Fatalf("claim %d gave %d runs", n, len(got))
+		}
+		inOne := map[petrel.Ref]bool{}
+		for _, x := range got {
+			if inOne[x.Action.Ref] && n < actions/20 {
+				t.Fatalf("claim %d gave two runs of %s while others wait", n, x.Action.Ref)
+			}
+			inOne[x.Action.Ref] = true
+			served[x.Action.Ref]++
+		}
+	}
+	if len(served) != actions {
+		t.Fatalf("%d of %d actions were served", len(served), actions)
+	}
+	if got := pull(t, s, storage.Claim{Owner: owner, Limit: 20}); len(got) != 0 {
+		t.Fatalf("what is not due was claimed: %s", refs(got))
+	}
+}
+
 func testDue(t *testing.T, s storage.Store) {
 	owner := node(t, s)
 	n := newRun()

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"Lifecycle", testLifecycle},
 		{"Lanes", testLanes},
 		{"RoundRobin", testRoundRobin},
+		{"ManyActions", testManyActions},
 		{"Due", testDue},
 		{"Straight", testStraight},
 		{"FinishPoison", testFinishPoison},

@@ -16,6 +16,7 @@ import (
 // Bounds of the handling of events.
 const (
 	claimBatch     = 64
+	maxInHand      = 512              // events, and messages, that wait in this process for their turn; the others wait in the store
 	maxAttempts    = 5                // claims of one event by nodes that then died, before it is given up
 	retryMax       = 30 * time.Second // between two tries while the store or a part is away
 	handleTimeout  = 60 * time.Second
@@ -81,6 +82,7 @@ func wait(ctx context.Context, d time.Duration) {
 // order, channels beside one another.
 func (b *Bot) handleEvents(ctx context.Context) {
 	slots := make(chan struct{}, b.cfg.Workers)
+	room := make(chan struct{}, maxInHand)
 	lanes := newLanes()
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
@@ -122,7 +124,9 @@ func (b *Bot) handleEvents(ctx context.Context) {
 					continue
 				}
 				run := lanes.enter(row.Adapter + "\x00" + row.Identity.Workspace + "\x00" + row.Channel)
+				room <- struct{}{}
 				handlers.Go(func() {
+					defer func() { <-room }()
 					run(func() {
 						slots <- struct{}{}
 						defer func() { <-slots }()

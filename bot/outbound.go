@@ -197,6 +197,7 @@ func (b *Bot) sendPosts(ctx context.Context) {
 	for name := range b.adapters {
 		names = append(names, name)
 	}
+	room := make(chan struct{}, maxInHand)
 	lanes := newLanes()
 	var senders sync.WaitGroup
 	defer senders.Wait()
@@ -222,7 +223,11 @@ func (b *Bot) sendPosts(ctx context.Context) {
 					continue
 				}
 				run := lanes.enter(channelKey(p))
-				senders.Go(func() { run(func() { b.sendPost(p, owner) }) })
+				room <- struct{}{}
+				senders.Go(func() {
+					defer func() { <-room }()
+					run(func() { b.sendPost(p, owner) })
+				})
 			}
 			if claimed < sendBatch {
 				break

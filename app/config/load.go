@@ -112,6 +112,9 @@ func readFile(path string, c *Config) error {
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: one document is expected, there is more than one", path)
+	}
 	return nil
 }
 

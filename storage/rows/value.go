@@ -1,7 +1,9 @@
 package rows
 
 import (
+	"bytes"
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -41,8 +43,7 @@ func Pack(value []byte) []byte {
 		return nil
 	}
 	if len(value) >= packedFrom {
-		packed := encoder.EncodeAll(value, append(make([]byte, 0, len(value)/3), markZstd))
-		if len(packed) < len(value) {
+		if packed := compressed(value); packed != nil {
 			return packed
 		}
 	}
@@ -50,6 +51,38 @@ func Pack(value []byte) []byte {
 	plain[0] = markPlain
 	copy(plain[1:], value)
 	return plain
+}
+
+// sample is how much of a large value is compressed first, to learn how much room
+// the whole takes: growing the room on the way would cost the value's size
+// several times over.
+const sample = 64 << 10
+
+// scratch holds room for the compressed form of a sample.
+var scratch = sync.Pool{New: func() any {
+	room := make([]byte, 0, sample+sample/8)
+	return &room
+}}
+
+// compressed is a value in its compressed form, nil when that is no smaller.
+func compressed(value []byte) []byte {
+	room := scratch.Get().(*[]byte)
+	defer scratch.Put(room)
+	head := value[:min(len(value), sample)]
+	packed := encoder.EncodeAll(head, append((*room)[:0], markZstd))
+	*room = packed[:0]
+	if len(packed) >= len(head)-len(head)/32 {
+		return nil
+	}
+	if len(head) == len(value) {
+		return bytes.Clone(packed)
+	}
+	size := int(float64(len(packed)) / float64(len(head)) * float64(len(value)) * 1.05)
+	packed = encoder.EncodeAll(value, append(make([]byte, 0, size+sample/4), markZstd))
+	if len(packed) >= len(value) {
+		return nil
+	}
+	return packed
 }
 
 // Unpack reads what Pack wrote.

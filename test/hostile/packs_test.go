@@ -19,7 +19,9 @@ const goodAction = "name: good\nrunner_type: noop\nenabled: true\nentry_point: '
 // what is wrong, and the pack's other action is there.
 func TestHostile_Packs(t *testing.T) {
 	h := open(t, options{})
-	nested := func(n int) string { return "name: bad\nrunner_type: noop\nx: " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n" }
+	nested := func(n int) string {
+		return "name: bad\nrunner_type: noop\nx: " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n"
+	}
 	for _, c := range []struct{ row, file, text, says string }{
 		{"H01 bomb", "actions/bad.yaml", yamlBomb("\n"), "alias"},
 		{"H02 itself", "actions/bad.yaml", "name: bad\nrunner_type: noop\nx: &a [*a]\n", "itself"},

@@ -65,10 +65,14 @@ func Main(pipe io.Reader) int {
 }
 
 // kill kills the groups and whatever carries the worker's mark, again and
-// again until nothing is seen any more.
+// again until nothing is seen twice in a row: one look may miss a process that
+// was forked while it looked.
 func kill(groups map[int]uint64, mark string, since uint64) {
+	quiet := 0
 	for end := time.Now().Add(sweepFor); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if process.Sweep(groups, mark, since) == 0 {
+		if process.Sweep(groups, mark, since) > 0 {
+			quiet = 0
+		} else if quiet++; quiet == 2 {
 			return
 		}
 	}

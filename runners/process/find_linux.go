@@ -126,10 +126,24 @@ func list(leader int, since uint64) []stat {
 	return out
 }
 
+// looks is how often find looks again when it found nothing while processes
+// were started: one may have forked after the list was made and ended before it
+// was looked at.
+const looks = 3
+
 // find lists the living processes of the run: those of its session and group,
 // those that carry its mark, those that hold its pipes, and all their
 // descendants.
 func (r *run) find() []proc {
+	for n := 1; ; n++ {
+		before := lastPID()
+		if found := r.look(); len(found) > 0 || n == looks || lastPID() == before {
+			return found
+		}
+	}
+}
+
+func (r *run) look() []proc {
 	all := list(r.pid, r.started)
 	self := os.Getpid()
 	ours := make(map[int]bool, len(all))
@@ -160,13 +174,50 @@ func (r *run) find() []proc {
 	return out
 }
 
+// Between giving a process its new program and telling where that program's
+// environment is, the kernel shows none; the process may be preempted there.
+const (
+	execPause = time.Millisecond
+	execTries = 50
+)
+
+// environ is the environment a process was started with; nothing when it may
+// not be read. One that is just becoming another program is waited for.
+func environ(pid int) []byte {
+	path := "/proc/" + strconv.Itoa(pid) + "/environ"
+	for n := 1; ; n++ {
+		raw, err := os.ReadFile(path)
+		if err != nil || len(raw) > 0 {
+			return raw
+		}
+		if n == execTries || !becoming(pid) {
+			// It may have got its environment between the two looks.
+			raw, _ = os.ReadFile(path)
+			return raw
+		}
+		time.Sleep(execPause)
+	}
+}
+
+// kthreadd is the parent of the kernel's own threads, which never have an
+// environment.
+const kthreadd = 2
+
+// becoming says whether a process without an environment may get one: it lives
+// and shows no arguments either.
+func becoming(pid int) bool {
+	s, ok := readStat(pid)
+	if !ok || s.state == 'Z' || s.state == 'X' || pid == kthreadd || s.parent == kthreadd {
+		return false
+	}
+	arguments, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(arguments) == 0
+}
+
 // marked says whether a process has a text in its environment. One that may
 // not be read counts as not marked.
 func marked(pid int, text string) bool {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return false
-	}
+	raw := environ(pid)
 	if len(raw) > 0 && raw[len(raw)-1] != 0 {
 		raw = append(raw, 0)
 	}
@@ -272,8 +323,8 @@ func Sweep(groups map[int]uint64, worker string, since uint64) int {
 // markedPrefix says whether a variable in a process's environment begins with
 // a text.
 func markedPrefix(pid int, text string) bool {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return err == nil && (bytes.HasPrefix(raw, []byte(text)) || bytes.Contains(raw, []byte("\x00"+text)))
+	raw := environ(pid)
+	return bytes.HasPrefix(raw, []byte(text)) || bytes.Contains(raw, []byte("\x00"+text))
 }
 
 // Ticks is when this process was started, in the kernel's ticks.

@@ -250,12 +250,18 @@ func (s Store) executions(ctx context.Context, q Query, withResult bool, tail st
 
 // complete fills in the copies of action and runner and the children.
 func (s Store) complete(ctx context.Context, q Query, found []executionRow) ([]petrel.Execution, error) {
+	// What the cache has is held here: it may be emptied before it is asked again.
+	actions, runners := make(map[string]petrel.Action), make(map[string]petrel.RunnerType)
 	missing := make(map[string]bool)
 	for _, r := range found {
-		if _, cached := s.Docs.Action(r.actionDoc); !cached {
+		if a, cached := s.Docs.Action(r.actionDoc); cached {
+			actions[r.actionDoc] = a
+		} else {
 			missing[r.actionDoc] = true
 		}
-		if _, cached := s.Docs.Runner(r.runnerDoc); !cached {
+		if t, cached := s.Docs.Runner(r.runnerDoc); cached {
+			runners[r.runnerDoc] = t
+		} else {
 			missing[r.runnerDoc] = true
 		}
 	}
@@ -281,19 +287,21 @@ func (s Store) complete(ctx context.Context, q Query, found []executionRow) ([]p
 	place := make(map[petrel.ID]int, len(found))
 	ids := make([]string, len(found))
 	for i, r := range found {
-		action, cached := s.Docs.Action(r.actionDoc)
-		if !cached {
+		action, have := actions[r.actionDoc]
+		if !have {
 			if err := rows.Unmarshal(bodies[r.actionDoc], &action); err != nil {
 				return nil, petrel.Wrap(petrel.Internal, err, "The copy of the action of execution %s cannot be read.", r.ID)
 			}
 			s.Docs.KeepAction(r.actionDoc, action)
+			actions[r.actionDoc] = action
 		}
-		runner, cached := s.Docs.Runner(r.runnerDoc)
-		if !cached {
+		runner, have := runners[r.runnerDoc]
+		if !have {
 			if err := rows.Unmarshal(bodies[r.runnerDoc], &runner); err != nil {
 				return nil, petrel.Wrap(petrel.Internal, err, "The copy of the runner of execution %s cannot be read.", r.ID)
 			}
 			s.Docs.KeepRunner(r.runnerDoc, runner)
+			runners[r.runnerDoc] = runner
 		}
 		r.Action, r.Runner = action, runner
 		all[i], place[r.ID], ids[i] = r.Execution, i, string(r.ID)

@@ -196,3 +196,31 @@ func testOutput(t *testing.T, s storage.Store) {
 	ok(t, err)
 	equal(t, got, []petrel.OutputChunk{batch[3]})
 }
+
+// More copies of actions are about than any cache of them holds: each list is
+// whole, also when the cache is emptied while it is read.
+func testManyCopies(t *testing.T, s storage.Store) {
+	const copies = 1500
+	ids := make([]petrel.ID, 0, copies)
+	batch := make([]storage.NewExecution, 0, 500)
+	for i := range copies {
+		batch = append(batch, run(petrel.Ref(fmt.Sprintf("copies.a%04d", i)), petrel.LaneBackground))
+		if len(batch) == cap(batch) {
+			ids = append(ids, request(t, s, batch...)...)
+			batch = batch[:0]
+		}
+	}
+	// The windows overlap, so that each meets copies the one before it has kept.
+	for from := 0; from+400 <= copies; from += 100 {
+		got, _, err := s.ExecutionList(bg, storage.ExecutionFilter{IDs: ids[from : from+400], NoTotal: true})
+		ok(t, err)
+		if len(got) != 400 {
+			t.Fatalf("the list from %d has %d runs", from, len(got))
+		}
+		for _, x := range got {
+			if x.Action.Name == "" || x.Runner.Name == "" {
+				t.Fatalf("%s has no copy of its action or runner", x.ID)
+			}
+		}
+	}
+}

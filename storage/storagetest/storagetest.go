@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"Lanes", testLanes},
 		{"RoundRobin", testRoundRobin},
 		{"ManyActions", testManyActions},
+		{"ManyCopies", testManyCopies},
 		{"Due", testDue},
 		{"Straight", testStraight},
 		{"FinishPoison", testFinishPoison},

@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"petrel/expr/value"
@@ -43,7 +45,11 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	http *http.Client
+	// number tells this client's lines from another's in a debug output.
+	number uint64
 }
+
+var clients atomic.Uint64
 
 // New makes a client.
 func New(cfg Config) (*Client, error) {
@@ -68,7 +74,7 @@ func New(cfg Config) (*Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &Client{cfg: cfg, http: &http.Client{Transport: transport,
+	return &Client{cfg: cfg, number: clients.Add(1), http: &http.Client{Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
@@ -168,6 +174,7 @@ func (c *Client) request(ctx context.Context, method, target string, q Query, bo
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept", "*/*")
 	if payload != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -207,9 +214,7 @@ func (c *Client) send(ctx context.Context, method, target string, q Query, body 
 	if len(raw) > maxAnswer {
 		return nil, fmt.Errorf("the answer of %s is larger than %d bytes", target, maxAnswer)
 	}
-	if c.cfg.Debug != nil {
-		fmt.Fprintf(c.cfg.Debug, "# -------- begin %d response ----------\n%s\n# -------- end response ------------\n\n", resp.StatusCode, raw)
-	}
+	c.debugAnswer(raw)
 	answer := &Answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") && len(bytes.TrimSpace(raw)) > 0 {
 		if answer.Body, err = value.FromJSON(raw); err != nil {
@@ -237,19 +242,40 @@ func (c *Client) debugRequest(req *http.Request, payload []byte) {
 	if c.cfg.Debug == nil {
 		return
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# -------- begin request ----------\ncurl -X %s", req.Method)
-	for _, name := range []string{"Content-Type", "X-Auth-Token", "St2-Api-Key", "Authorization"} {
-		if v := req.Header.Get(name); v != "" {
-			if name != "Content-Type" {
-				v = "********"
-			}
-			fmt.Fprintf(&b, " -H '%s: %s'", name, v)
+	parts := []string{"curl", "-X", req.Method}
+	for _, name := range []string{"Accept", "Content-Type", "X-Auth-Token", "St2-Api-Key", "Authorization"} {
+		v := req.Header.Get(name)
+		switch {
+		case v == "":
+			continue
+		case name == "Content-Type":
+			name = "content-type"
+		case name != "Accept":
+			v = "********"
 		}
+		parts = append(parts, "-H ", quote(name+": "+v))
 	}
 	if payload != nil {
-		fmt.Fprintf(&b, " --data-binary '%s'", strings.ReplaceAll(string(payload), "'", `'\''`))
+		parts = append(parts, "--data-binary", quote(string(payload)))
 	}
-	fmt.Fprintf(&b, " '%s'\n", req.URL)
-	_, _ = io.WriteString(c.cfg.Debug, b.String())
+	parts = append(parts, quote(req.URL.String()))
+	fmt.Fprintf(c.cfg.Debug, "# -------- begin %d request ----------\n%s\n", c.number, strings.Join(parts, " "))
+}
+
+// debugAnswer prints an answer as it came.
+func (c *Client) debugAnswer(raw []byte) {
+	if c.cfg.Debug != nil {
+		fmt.Fprintf(c.cfg.Debug, "# -------- begin %d response ----------\n%s\n# -------- end %d response ------------\n\n", c.number, raw, c.number)
+	}
+}
+
+// unquoted are the characters a shell takes as they are.
+var unquoted = regexp.MustCompile(`^[a-zA-Z0-9@%_+=:,./-]+$`)
+
+// quote makes a text one word of a shell.
+func quote(text string) string {
+	if unquoted.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'"'"'`) + "'"
 }

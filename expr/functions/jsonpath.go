@@ -54,6 +54,12 @@ type (
 	meetPath   struct{}
 )
 
+// JSONPath is the list of what a query of jsonpath-rw finds in a value; nil when
+// it finds nothing.
+func JSONPath(b *value.Budget, v value.Value, text string) (value.Value, error) {
+	return jsonPath(b, v, text)
+}
+
 func jsonPath(b *value.Budget, v value.Value, text string) (value.Value, error) {
 	if u, ok := v.(*value.Undefined); ok && u.Strict {
 		return nil, u.Err()

@@ -157,8 +157,14 @@ func SameText(want, got string) bool {
 			continue
 		}
 		parts := strings.Split(a, "$any")
-		for j := range parts {
-			parts[j] = regexp.QuoteMeta(parts[j])
+		for j, part := range parts {
+			if j > 0 { // blanks beside a placeholder do not count
+				part = strings.TrimLeft(part, " ")
+			}
+			if j < len(parts)-1 {
+				part = strings.TrimRight(part, " ")
+			}
+			parts[j] = regexp.QuoteMeta(part)
 		}
 		rx, err := regexp.Compile(`\A` + strings.Join(parts, `.*`) + `\z`)
 		if err != nil || !rx.MatchString(b) {

@@ -18,8 +18,6 @@ import (
 	"petrel/expr/value"
 )
 
-func isNotFound(err error) bool { return client.NotFound(err) }
-
 // tokenOf reads the text and the end of a token out of the server's answer.
 func tokenOf(v value.Value) (string, time.Time, error) {
 	secret := text(v, "token")
@@ -35,8 +33,8 @@ func tokenOf(v value.Value) (string, time.Time, error) {
 
 // password asks for a password unless one was given; on a terminal it is not shown.
 func (c *call) password() (string, error) {
-	if c.args.Given("password") {
-		return c.args.Text("password", ""), nil
+	if given := c.args.Text("password", ""); given != "" {
+		return given, nil
 	}
 	fmt.Fprint(c.Err, "Password: ")
 	if f, ok := c.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -44,8 +42,16 @@ func (c *call) password() (string, error) {
 		fmt.Fprintln(c.Err)
 		return string(raw), err
 	}
-	line, err := bufio.NewReader(io.LimitReader(c.In, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	return c.line()
+}
+
+// maxLine bounds a line that is read from standard input.
+const maxLine = 4096
+
+// line reads an answer of the user's.
+func (c *call) line() (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(c.In, maxLine)).ReadString('\n')
+	if err != nil && (!errors.Is(err, io.EOF) || line == "") {
 		return "", err
 	}
 	return strings.TrimRight(line, "\r\n"), nil
@@ -126,7 +132,7 @@ func whoami(c *call) error {
 	answer, err := c.api.Call(c.ctx, http.MethodGet, "/user", nil, nil)
 	if err != nil {
 		var e *client.Error
-		if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
+		if errors.As(err, &e) { // whoever cannot be told is nobody; that is no failure
 			c.printf("Unable to retrieve currently logged-in user\n")
 			return nil
 		}
@@ -140,7 +146,7 @@ func whoami(c *call) error {
 	rbac, _ := d.GetStr("rbac")
 	c.printf("Currently logged in as %q.\n\n", text(d, "username"))
 	c.printf("Authentication method: %s\n", text(authentication, "method"))
-	if expire := text(authentication, "token_expire"); expire != "" {
+	if expire := text(authentication, "token_expire"); text(authentication, "method") == "authentication token" {
 		c.printf("Authentication token expire time: %s\n", expire)
 	}
 	c.printf("\nRBAC:\n - Enabled: %s\n", text(rbac, "enabled"))

@@ -21,6 +21,7 @@ func std(help bool) []argparse.Option {
 }
 
 var attrOption = argparse.Option{Names: []string{"-a", "--attr"}, Arity: argparse.OneOrMore, Help: `List of attributes to include in the output. "all" will return all attributes.`}
+var getAttrOption = argparse.Option{Names: []string{"-a", "--attr"}, Arity: argparse.OneOrMore, Help: `List of attributes to include in the output. "all" or unspecified will return all attributes.`}
 var widthOption = argparse.Option{Names: []string{"-w", "--width"}, Arity: argparse.OneOrMore, Int: true, Help: "Set the width of columns in output."}
 var packOption = argparse.Option{Names: []string{"-p", "--pack"}, Arity: argparse.One, Help: "Only return resources belonging to the provided pack"}
 
@@ -142,11 +143,11 @@ func buildCommands() []*command {
 	add := func(c ...*command) { all = append(all, c...) }
 	add(&command{words: []string{"run"}, spec: runSpec(), run: runAction})
 	add(resourceCommands(&actionResource)...)
+	add(actionCloneCommand())
 	add(&command{words: []string{"action", "execute"}, spec: runSpec(), run: executeAction})
 	add(resourceCommands(&aliasResource)...)
 	add(aliasCommands()...)
 	add(loginCommands()...)
-	add(resourceCommands(&apiKeyResource)...)
 	add(apiKeyCommands()...)
 	add(executionCommands()...)
 	add(resourceCommands(&packResource)...)

@@ -150,7 +150,7 @@ var (
 // anything else so that their digits are not taken for something else.
 func normal(c *replay.Context, text, sysuser string) string {
 	n := &replay.Normal{Context: c}
-	text = n.Variables(text)
+	text = n.Variables(strings.ReplaceAll(text, "\r\n", "\n")) // the recordings were read as text
 	for _, r := range changing {
 		text = r.ReplaceAllString(text, "$$any")
 	}

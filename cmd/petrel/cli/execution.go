@@ -4,53 +4,55 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"petrel"
 	"petrel/api/client"
 	"petrel/cmd/petrel/cli/argparse"
-	"petrel/cmd/petrel/cli/output"
 	"petrel/expr/value"
 )
 
 func executionCommands() []*command {
-	ids := func(name string, arity argparse.Arity) []argparse.Positional {
-		return []argparse.Positional{{Name: name, Arity: arity, Help: "ID of the action execution."}}
+	ids := func(name string, arity argparse.Arity, help string) []argparse.Positional {
+		return []argparse.Positional{{Name: name, Arity: arity, Help: help}}
 	}
 	list := argparse.Spec{Description: "Get the list of the 50 most recent action executions.", Options: options2(std(true), []argparse.Option{
 		lastOption("action executions"),
 		{Names: []string{"-s", "--sort"}, Metavar: "SORT_ORDER", Arity: argparse.One, Help: "Sort action executions by start timestamp, asc|ascending (earliest first) or desc|descending (latest first)"},
-		{Names: []string{"--action"}, Arity: argparse.One, Help: "Action reference to filter the list."},
-		{Names: []string{"--status"}, Arity: argparse.One, Help: "Only return executions with the provided status."},
-		{Names: []string{"--user"}, Arity: argparse.One, Help: "Only return executions created by the provided user."},
-		{Names: []string{"--trigger_instance"}, Arity: argparse.One, Help: "Trigger instance id to filter the list."},
+		{Names: []string{"--action"}, Arity: argparse.One, Below: true, Help: "Action reference to filter the list."},
+		{Names: []string{"--status"}, Arity: argparse.One, Below: true, Help: "Only return executions with the provided status. Possible values are 'succeeded', 'running', 'scheduled', 'paused', 'failed', 'canceling' or 'canceled'."},
+		{Names: []string{"--user"}, Arity: argparse.One, Below: true, Help: "Only return executions created by the provided user."},
+		{Names: []string{"--trigger_instance"}, Arity: argparse.One, Below: true, Help: "Trigger instance id to filter the list."},
 		{Names: []string{"-tg", "--timestamp-gt"}, Arity: argparse.One, Help: `Only return executions with timestamp greater than the one provided. Use time in the format "2000-01-01T12:00:00.000Z".`},
 		{Names: []string{"-tl", "--timestamp-lt"}, Arity: argparse.One, Help: `Only return executions with timestamp lower than the one provided. Use time in the format "2000-01-01T12:00:00.000Z".`},
-		{Names: []string{"-l", "--showall"}, Help: "Show all child executions."},
+		{Names: []string{"-l", "--showall"}},
 		attrOption, widthOption,
 	})}
-	get := argparse.Spec{Description: "Get individual execution.", GroupUsage: runGroupUsage, Positionals: ids("id", argparse.OneOrMore),
+	get := argparse.Spec{Description: "Get individual action execution.", GroupUsage: runGroupUsage, Positionals: ids("id", argparse.OneOrMore, "ID of the action execution."),
 		Options: options2(std(true), []argparse.Option{{Names: []string{"-x", "--exclude-result"}, Help: "Don't retrieve and display the result field"}}, runOptions())}
 	rerun := runSpec()
 	rerun.Description = "Re-run a particular action."
-	rerun.Positionals = []argparse.Positional{{Name: "id", Arity: argparse.Optional, Help: "ID of the action execution to re-run."},
+	rerun.Positionals = []argparse.Positional{{Name: "id", Arity: argparse.Optional, Help: "ID of action execution to re-run "},
 		{Name: "parameters", Arity: argparse.ZeroOrMore, Help: "List of keyword args, positional args, and optional args for the action."}}
-	rerun.Options = options2(std(false), []argparse.Option{helpForAction,
-		{Names: []string{"--tasks"}, Arity: argparse.OneOrMore, Help: "Name of the workflow tasks to re-run."},
-		{Names: []string{"--no-reset"}, Arity: argparse.OneOrMore, Help: "Name of the with-items tasks to not reset."},
+	rerun.Options = options2(std(false), []argparse.Option{
+		{Names: []string{"--tasks"}, Arity: argparse.ZeroOrMore, Help: "Name of the workflow tasks to re-run."},
+		{Names: []string{"--no-reset"}, Arity: argparse.ZeroOrMore, Help: "Name of the with-items tasks to not reset. This only applies to Orquesta workflows. By default, all iterations for with-items tasks is rerun. If no reset, only failed  iterations are rerun."},
 		{Names: []string{"-a", "--async"}, Help: "Do not wait for action to finish."},
-		{Names: []string{"-e", "--inherit-env"}, Help: `Pass all the environment variables which are accessible to the CLI as "env" parameter to the action.`}}, runOptions())
-	tail := argparse.Spec{Description: "Tail output of a particular execution.", Positionals: ids("id", argparse.Optional), Options: options2(std(true), []argparse.Option{
-		{Names: []string{"--type"}, Arity: argparse.One, Help: "Type of output to tail for. If not provided, defaults to all."},
+		{Names: []string{"-e", "--inherit-env"}, Help: `Pass all the environment variables which are accessible to the CLI as "env" parameter to the action. Note: Only works with python, local and remote runners.`}, helpForAction}, runOptions())
+	tail := argparse.Spec{Description: "Tail output of a particular execution.", Positionals: ids("id", argparse.Optional, "ID of action execution to tail."), Options: options2(std(true), []argparse.Option{
+		{Names: []string{"--type"}, Metavar: "OUTPUT_TYPE", Arity: argparse.One, Help: "Type of output to tail for. If not provided, defaults to all."},
 		{Names: []string{"--include-metadata"}, Help: "Include metadata (timestamp, output type) with the output."}})}
 	control := func(verb string) argparse.Spec {
-		return argparse.Spec{Description: strings.ToUpper(verb[:1]) + verb[1:] + " workflow executions.", GroupUsage: runGroupUsage, Positionals: ids("ids", argparse.OneOrMore), Options: options2(std(true), runOptions())}
+		return argparse.Spec{Description: strings.ToUpper(verb[:1]) + verb[1:] + " action executions (workflow executions only).", GroupUsage: runGroupUsage,
+			Positionals: ids("ids", argparse.OneOrMore, "ID of action execution to "+verb+"."), Options: options2(std(true), runOptions())}
 	}
 	return []*command{
 		{words: []string{"execution", "list"}, spec: list, run: listExecutions},
 		{words: []string{"execution", "get"}, spec: get, run: getExecutions},
 		{words: []string{"execution", "re-run"}, spec: rerun, run: rerunExecution},
-		{words: []string{"execution", "cancel"}, spec: argparse.Spec{Description: "Cancel action executions.", Options: std(true), Positionals: ids("ids", argparse.OneOrMore)}, run: cancelExecutions},
+		{words: []string{"execution", "cancel"}, spec: argparse.Spec{Description: "Cancel action executions.", Options: std(true), Positionals: ids("ids", argparse.OneOrMore, "IDs of the action executions to cancel.")}, run: cancelExecutions},
 		{words: []string{"execution", "pause"}, spec: control("pause"), run: func(c *call) error { return c.control("pausing") }},
 		{words: []string{"execution", "resume"}, spec: control("resume"), run: func(c *call) error { return c.control("resuming") }},
 		{words: []string{"execution", "tail"}, spec: tail, run: tailExecution},
@@ -88,42 +90,52 @@ func listExecutions(c *call) error {
 		return err
 	}
 	items := list(answer.Body)
-	if order == "desc" || order == "descending" { // the newest stand at the bottom, beside the prompt
-		for i, j := 0, len(items)-1; i < j; i, j = i+1, j-1 {
-			items[i], items[j] = items[j], items[i]
+	slices.Reverse(items) // the newest stand at the bottom, beside the prompt
+	t := c.executionTransforms(nil, false)
+	for i, item := range markWorkflows(items) {
+		row, ok := item.(*value.Dict)
+		if ok && !c.asData() && text(row, "status") != "" {
+			row = row.Clone()
+			row.SetStr("status", c.withElapsed(item, text(row, "status")))
+			item = row
 		}
+		items[i] = item
 	}
-	asData := c.args.Given("json") || c.args.Given("yaml")
-	rows := make([]value.Value, len(items))
-	for i, item := range items {
-		rows[i] = item
-		d, ok := item.(*value.Dict)
-		if !ok || asData {
-			continue
-		}
-		row := d.Clone()
-		t := c.executionTransforms(item, true, has(attributes, "start_timestamp"))
-		for _, name := range []string{"status", "start_timestamp", "end_timestamp", "parameters"} {
-			if v, found := row.GetStr(name); found {
-				row.SetStr(name, t[name](v))
-			}
-		}
-		if isWorkflow(item) {
-			row.SetStr("id", "+ "+text(item, "id"))
-		}
-		rows[i] = row
-	}
-	if err := c.showList(rows, attributes, output.Transforms{"parameters": maskParameters}, true); err != nil {
+	if err := c.showTable(items, attributes, t); err != nil {
 		return err
 	}
-	if !asData && last > 0 {
-		c.truncated(answer, len(items), last)
+	if !c.asData() && last > 0 {
+		c.truncated(answer, last)
 	}
 	return nil
 }
 
+// markWorkflows puts a sign before the ids of executions with children; when there
+// are any, the other ids stand below theirs.
+func markWorkflows(items []value.Value) []value.Value {
+	isParent := func(item value.Value) bool { return len(list(object(item, "children"))) > 0 }
+	if !slices.ContainsFunc(items, isParent) {
+		return items
+	}
+	marked := make([]value.Value, len(items))
+	for i, item := range items {
+		marked[i] = item
+		d, ok := item.(*value.Dict)
+		if !ok {
+			continue
+		}
+		row, prefix := d.Clone(), "  "
+		if isParent(item) {
+			prefix = "+ "
+		}
+		row.SetStr("id", prefix+text(d, "id"))
+		marked[i] = row
+	}
+	return marked
+}
+
 // truncated tells, when the server has more, how to see it.
-func (c *call) truncated(answer *client.Answer, shown, limit int) {
+func (c *call) truncated(answer *client.Answer, limit int) {
 	var total int
 	if _, err := fmt.Sscan(answer.Header.Get("X-Total-Count"), &total); err != nil || total <= limit {
 		return
@@ -140,20 +152,22 @@ func (c *call) truncated(answer *client.Answer, shown, limit int) {
 	fmt.Fprintf(c.Err, "%s\n| %-*s |\n%s\n", rule, width-4, note, rule)
 }
 
+// neededAttributes are asked for beside those that are shown.
+var neededAttributes = []string{"action.ref", "action.runner_type", "start_timestamp", "end_timestamp", "log"}
+
 func getExecutions(c *call) error {
-	for _, id := range c.args.List("id") {
-		var q client.Query
-		if c.args.Given("exclude_result") {
-			q.Add("exclude_attributes", "result")
-		}
-		execution, err := c.execution(id, q)
-		if err != nil {
-			if client.NotFound(err) {
-				c.printf("Action Execution %q is not found.\n\n", id)
-				return sentencef("Resource %s not found.", id)
-			}
-			return err
-		}
+	var q client.Query
+	switch attributes := c.attributes(getAttributes); {
+	case c.args.Given("exclude_result"):
+		q.Add("exclude_attributes", "result")
+	case !has(attributes, "all"):
+		q.Add("include_attributes", strings.Join(append(slices.Clone(neededAttributes), attributes...), ","))
+	}
+	executions, err := c.several("Action Execution", "/executions", c.args.List("id"), q)
+	if err != nil {
+		return err
+	}
+	for _, execution := range executions {
 		attributes := getAttributes
 		if isWorkflow(execution) && !c.args.Given("raw") {
 			attributes = workflowAttributes
@@ -172,7 +186,7 @@ func rerunExecution(c *call) error {
 	}
 	existing, err := c.execution(id, nil)
 	if client.NotFound(err) {
-		return sentencef("Action execution with id %q cannot be found.", id)
+		return sentencef("Action execution with id \"%s\" cannot be found.", id)
 	}
 	if err != nil {
 		return err
@@ -194,50 +208,49 @@ func rerunExecution(c *call) error {
 		}
 	}
 	body.SetStr("parameters", params)
-	if tasks := c.args.List("tasks"); len(tasks) > 0 {
-		body.SetStr("tasks", texts(tasks))
-		reset := value.NewList()
-		for _, t := range tasks {
-			if !has(c.args.List("no_reset"), t) {
-				reset.Items = append(reset.Items, t)
-			}
+	tasks, reset := c.args.List("tasks"), value.NewList()
+	for _, t := range c.args.List("no_reset") {
+		if !has(tasks, t) {
+			return sentencef("List of tasks to reset does not match the tasks to rerun.")
 		}
-		body.SetStr("reset", reset)
 	}
-	if c.args.Given("delay") {
-		body.SetStr("delay", int64(c.args.Int("delay", 0)))
+	for _, t := range tasks {
+		if !has(c.args.List("no_reset"), t) {
+			reset.Items = append(reset.Items, t)
+		}
 	}
+	body.SetStr("tasks", texts(tasks))
+	body.SetStr("reset", reset)
+	body.SetStr("delay", int64(c.args.Int("delay", 0)))
 	return c.post("/executions/"+id+"/re_run", body, c.args.Given("async"))
 }
 
 func cancelExecutions(c *call) error {
+	var told []string
 	for _, id := range c.args.List("ids") {
-		answer, err := c.api.Call(c.ctx, http.MethodDelete, "/executions/"+id, nil, nil)
-		switch e, isAnswer := err.(*client.Error); {
-		case isAnswer:
-			c.printf("%s\n", firstOf(e.Fault, e.Error()))
-		case err != nil:
-			c.printf("Cannot cancel action execution with id %s: %v\n", id, err)
-		case text(answer.Body, "faultstring") != "":
-			c.printf("%s\n", text(answer.Body, "faultstring"))
-		default:
-			c.printf("action execution with id %s canceled.\n", id)
+		answer, err := c.api.Call(c.ctx, http.MethodDelete, "/executions/"+url.PathEscape(id), nil, nil)
+		if err != nil && !client.NotFound(err) {
+			return err
 		}
+		told = append(told, firstOf(text(answer.Body, "faultstring"), fmt.Sprintf("action execution with id %s canceled.", id)))
+	}
+	for _, line := range told {
+		c.printf("%s\n", line)
 	}
 	return nil
 }
 
 func (c *call) control(status string) error {
+	var changed []value.Value
 	for _, id := range c.args.List("ids") {
-		answer, err := c.api.Call(c.ctx, http.MethodPut, "/executions/"+id, nil, value.DictOf("status", status))
-		if client.NotFound(err) {
-			c.printf("Action Execution %q is not found.\n\n", id)
-			return sentencef("Resource %s not found.", id)
-		}
+		answer, err := c.api.Call(c.ctx, http.MethodPut, "/executions/"+url.PathEscape(id), nil, value.DictOf("status", status))
 		if err != nil {
 			return err
 		}
-		if err := c.showExecution(answer.Body, runAttributes, true); err != nil {
+		changed = append(changed, answer.Body)
+	}
+	for _, execution := range changed {
+		if err := c.showExecution(execution, runAttributes, true); err != nil {
 			return err
 		}
 	}
@@ -248,13 +261,29 @@ func tailQuery() client.Query {
 	return client.Query{{"events", "st2.execution__update,st2.execution.output__create"}}
 }
 
-func tailExecution(c *call) error {
-	execution, err := c.execution(c.args.Text("id", "last"), nil)
-	if client.NotFound(err) {
-		c.printf("Action Execution %q is not found.\n\n", c.args.Text("id", "last"))
-		return sentencef("Resource %s not found.", c.args.Text("id", "last"))
+// toTail finds the execution to follow; nil, after a word, when there is none yet.
+func (c *call) toTail(id string) (value.Value, error) {
+	if id != "last" {
+		execution, err := c.execution(id, nil)
+		if client.NotFound(err) {
+			return nil, sentencef("Execution with id %s not found.", id)
+		}
+		return execution, err
 	}
+	answer, err := c.api.Call(c.ctx, http.MethodGet, "/executions/", client.Query{{"limit", "1"}}, nil)
 	if err != nil {
+		return nil, err
+	}
+	if found := list(answer.Body); len(found) > 0 {
+		return found[0], nil
+	}
+	c.printf("No executions found in db.\n")
+	return nil, nil
+}
+
+func tailExecution(c *call) error {
+	execution, err := c.toTail(c.args.Text("id", "last"))
+	if execution == nil || err != nil {
 		return err
 	}
 	id := text(execution, "id")

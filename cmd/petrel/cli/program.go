@@ -186,7 +186,7 @@ func (p *Program) runCommand(ctx context.Context, cmd *command, words []string) 
 	}
 	own := len(cmd.words) > 0 && (cmd.words[0] == "run" || cmd.words[len(cmd.words)-1] == "execute" && cmd.words[0] == "action" || cmd.words[len(cmd.words)-1] == "re-run")
 	if wantsHelp && (err != nil || !own || len(args.List(spec.Positionals[0].Name)) == 0) {
-		p.printf("%s\n", argparse.Help(&spec, p.width()))
+		p.printf("%s", argparse.Help(&spec, p.width()))
 		return 0
 	}
 	if err == nil && len(args.Extras) > 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,20 +21,21 @@ import (
 // st2: st2client/st2client/commands/resource.py
 type resource struct {
 	word      string // in the command: action-alias
-	name      string // in sentences: Action
+	name      string // in sentences: Action Alias
 	plural    string
 	path      string // /actions
 	list      []string
 	preferred []string // the first attributes of a property list
-	pk        string   // what the positional is called: ref-or-id
+	getKey    string   // what `get` calls its positional: ref-or-id
+	key       string   // what the commands that change something call it
+	keyHelp   string   // its help text; empty is made of its name
 	filters   []filter
-	verbs     []string // of list, get, create, update, delete, enable, disable
+	verbs     []string // of list, get, create, update, delete, clone, enable, disable
 	// include sends include_attributes with list calls.
 	include bool
-	// deleteMissingOK: deleting what is not there is no failure, as for actions.
-	deleteMissingOK bool
-	getAttributes   []string // of a get without --attr; nil is all
-	transforms      output.Transforms
+	getHelp string
+	// getAttributes are those of a get without --attr; nil is all.
+	getAttributes []string
 }
 
 // filter is a flag of a list command that becomes a query parameter.
@@ -42,64 +44,49 @@ type filter struct {
 	query  string
 }
 
-func (r *resource) has(verb string) bool {
-	for _, v := range r.verbs {
-		if v == verb {
-			return true
-		}
+func (r *resource) has(verb string) bool { return has(r.verbs, verb) }
+
+// positional describes the argument that names an object.
+func (r *resource) positional(key string, arity argparse.Arity) []argparse.Positional {
+	lower := strings.ToLower(r.name)
+	help := fmt.Sprintf("Reference or ID of the %s.", lower)
+	switch key {
+	case "name-or-id":
+		help = fmt.Sprintf("Name or ID of the %s.", lower)
+	case "key-or-id":
+		help = fmt.Sprintf("Key_Or_Id of the %s.", lower)
 	}
-	return false
+	return []argparse.Positional{{Name: key, Arity: arity, Help: help}}
 }
 
 func resourceCommands(r *resource) []*command {
 	var all []*command
 	lower := strings.ToLower(r.name)
-	pk := func(arity argparse.Arity) []argparse.Positional {
-		return []argparse.Positional{{Name: r.pk, Arity: arity, Help: fmt.Sprintf("Reference or ID of the %s.", lower)}}
-	}
-	if r.has("list") {
-		options := std(true)
-		for _, f := range r.filters {
-			options = append(options, f.option)
-		}
-		options = append(options, attrOption, widthOption)
-		all = append(all, &command{words: []string{r.word, "list"},
-			spec: argparse.Spec{Description: "Get the list of the latest " + strings.ToLower(r.plural) + ".", Options: options},
-			run:  func(c *call) error { return r.runList(c) }})
-	}
-	if r.has("get") {
-		all = append(all, &command{words: []string{r.word, "get"},
-			spec: argparse.Spec{Description: fmt.Sprintf("Get individual %s.", lower), Options: append(std(true), attrOption), Positionals: pk(argparse.OneOrMore)},
-			run:  func(c *call) error { return r.runGet(c) }})
-	}
-	file := argparse.Positional{Name: "file", Arity: argparse.One, Help: fmt.Sprintf("JSON/YAML file containing the %s to create or update.", lower)}
-	if r.has("create") {
-		all = append(all, &command{words: []string{r.word, "create"},
-			spec: argparse.Spec{Description: fmt.Sprintf("Create a new %s.", lower), Options: std(true), Positionals: []argparse.Positional{file}},
-			run:  func(c *call) error { return r.runCreate(c) }})
-	}
-	if r.has("update") {
-		all = append(all, &command{words: []string{r.word, "update"},
-			spec: argparse.Spec{Description: fmt.Sprintf("Updating an existing %s.", lower), Options: std(true), Positionals: append(pk(argparse.One), file)},
-			run:  func(c *call) error { return r.runUpdate(c) }})
-	}
-	if r.has("delete") {
-		options := std(true)
-		if r.word == "action" {
-			options = append(options, argparse.Option{Names: []string{"-r", "--remove-files"}, Help: "Remove action files from disk."})
-		}
-		all = append(all, &command{words: []string{r.word, "delete"},
-			spec: argparse.Spec{Description: fmt.Sprintf("Delete an existing %s.", lower), Options: options, Positionals: pk(argparse.One)},
-			run:  func(c *call) error { return r.runDelete(c) }})
-	}
-	for _, verb := range []string{"enable", "disable"} {
+	add := func(verb, description string, options []argparse.Option, positionals []argparse.Positional, run func(*call) error) {
 		if r.has(verb) {
-			enabled := verb == "enable"
-			all = append(all, &command{words: []string{r.word, verb},
-				spec: argparse.Spec{Description: fmt.Sprintf("%s an existing %s.", strings.ToUpper(verb[:1])+verb[1:], lower), Options: std(true), Positionals: pk(argparse.One)},
-				run:  func(c *call) error { return r.runEnable(c, enabled) }})
+			all = append(all, &command{words: []string{r.word, verb}, run: run,
+				spec: argparse.Spec{Description: description, Options: options2(std(true), options), Positionals: positionals}})
 		}
 	}
+	listOptions := []argparse.Option{attrOption, widthOption}
+	for _, f := range r.filters {
+		listOptions = append(listOptions, f.option)
+	}
+	file := func(what string) argparse.Positional {
+		return argparse.Positional{Name: "file", Arity: argparse.One, Help: fmt.Sprintf("JSON/YAML file containing the %s to %s.", lower, what)}
+	}
+	add("list", fmt.Sprintf("Get the list of %s.", strings.ToLower(r.plural)), listOptions, nil, r.runList)
+	add("get", firstOf(r.getHelp, fmt.Sprintf("Get individual %s.", lower)), []argparse.Option{getAttrOption}, r.positional(r.getKey, argparse.OneOrMore), r.runGet)
+	add("create", fmt.Sprintf("Create a new %s.", lower), nil, []argparse.Positional{file("create")}, r.runCreate)
+	add("update", fmt.Sprintf("Updating an existing %s.", lower), nil, append(r.positional(r.key, argparse.One), file("update")), r.runUpdate)
+	var deleteOptions []argparse.Option
+	if r.word == "action" {
+		deleteOptions = []argparse.Option{{Names: []string{"-r", "--remove-files"}, Help: "Remove action files from disk."}}
+	}
+	add("delete", fmt.Sprintf("Delete an existing %s.", lower), deleteOptions, r.positional(r.key, argparse.One), r.runDelete)
+	add("clone", fmt.Sprintf("Clone a new %s.", lower), nil, nil, func(*call) error { return sentencef("clone '%s' is not implemented.", r.word) })
+	add("enable", fmt.Sprintf("Enable an existing %s.", lower), nil, r.positional(r.key, argparse.One), func(c *call) error { return r.runEnable(c, true) })
+	add("disable", fmt.Sprintf("Disable an existing %s.", lower), nil, r.positional(r.key, argparse.One), func(c *call) error { return r.runEnable(c, false) })
 	return all
 }
 
@@ -120,18 +107,26 @@ func (c *call) widths() []int {
 	return all
 }
 
+// asData says whether JSON or YAML was asked for.
+func (c *call) asData() bool { return c.args.Given("json") || c.args.Given("yaml") }
+
 // showList prints objects as a table, JSON or YAML.
-func (c *call) showList(items []value.Value, attributes []string, t output.Transforms, emptyTable bool) error {
-	if c.args.Given("json") || c.args.Given("yaml") {
-		picked := make([]value.Value, len(items))
-		for i, item := range items {
-			picked[i] = output.Pick(item, attributes, t)
-		}
-		return c.showData(value.NewList(picked...))
-	}
-	if len(items) == 0 && !emptyTable {
+func (c *call) showList(items []value.Value, attributes []string) error {
+	if len(items) == 0 {
 		c.printf("No matching items found\n")
 		return nil
+	}
+	return c.showTable(items, attributes, nil)
+}
+
+// showTable is showList for commands that show a table without rows, too.
+func (c *call) showTable(items []value.Value, attributes []string, t output.Transforms) error {
+	if c.asData() {
+		picked := make([]value.Value, len(items))
+		for i, item := range items {
+			picked[i] = output.Pick(item, attributes)
+		}
+		return c.showData(value.NewList(picked...))
 	}
 	table := output.List(items, attributes, c.widths(), c.width(), t)
 	firstLine, _, _ := strings.Cut(table, "\n")
@@ -142,8 +137,8 @@ func (c *call) showList(items []value.Value, attributes []string, t output.Trans
 
 // showOne prints one object as a property list, JSON or YAML.
 func (c *call) showOne(item value.Value, attributes, preferred []string, t output.Transforms) error {
-	if c.args.Given("json") || c.args.Given("yaml") {
-		return c.showData(output.Pick(item, attributes, t))
+	if c.asData() {
+		return c.showData(output.Pick(item, attributes))
 	}
 	c.printf("%s\n", output.Properties(item, attributes, preferred, t))
 	return nil
@@ -158,7 +153,7 @@ func (c *call) showData(v value.Value) error {
 		c.printf("%s\n", text)
 		return nil
 	}
-	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 4})
+	text, err := output.YAML(v)
 	if err != nil {
 		return err
 	}
@@ -169,17 +164,17 @@ func (c *call) showData(v value.Value) error {
 func (r *resource) runList(c *call) error {
 	attributes := c.attributes(r.list)
 	var q client.Query
-	for _, f := range r.filters {
-		q.Add(f.query, c.args.Text(f.option.Key(), ""))
-	}
 	if r.include && !has(attributes, "all") {
 		q.Add("include_attributes", strings.Join(attributes, ","))
+	}
+	for _, f := range r.filters {
+		q.Add(f.query, c.args.Text(f.option.Key(), ""))
 	}
 	answer, err := c.api.Call(c.ctx, http.MethodGet, r.path, q, nil)
 	if err != nil {
 		return err
 	}
-	return c.showList(list(answer.Body), attributes, r.transforms, false)
+	return c.showList(list(answer.Body), attributes)
 }
 
 func has(all []string, item string) bool {
@@ -193,7 +188,11 @@ func has(all []string, item string) bool {
 
 // fetch is one object by its reference, name or id; nil when there is none.
 func (r *resource) fetch(c *call, name string) (value.Value, error) {
-	answer, err := c.api.Call(c.ctx, http.MethodGet, r.path+"/"+url.PathEscape(name), nil, nil)
+	return c.fetch(r.path, name, nil)
+}
+
+func (c *call) fetch(path, name string, q client.Query) (value.Value, error) {
+	answer, err := c.api.Call(c.ctx, http.MethodGet, path+"/"+url.PathEscape(name), q, nil)
 	if client.NotFound(err) {
 		return nil, nil
 	}
@@ -203,17 +202,70 @@ func (r *resource) fetch(c *call, name string) (value.Value, error) {
 	return answer.Body, nil
 }
 
+// existing is the object that a command is to change.
+func (r *resource) existing(c *call) (value.Value, error) {
+	name := c.args.Text(r.key, "")
+	kind := "id"
+	switch r.key {
+	case "ref-or-id":
+		kind = "id or reference"
+	case "name-or-id":
+		kind = "id or name"
+		answer, err := c.api.Call(c.ctx, http.MethodGet, r.path+"/", client.Query{{"name", name}}, nil)
+		if err != nil && !client.NotFound(err) {
+			return nil, err
+		}
+		switch found := list(answer.Body); {
+		case len(found) == 1:
+			return found[0], nil
+		case len(found) > 1:
+			return nil, sentencef("More than one %s named %q are found.", strings.ToLower(strings.ReplaceAll(r.name, " ", "")), name)
+		}
+	}
+	item, err := r.fetch(c, name)
+	if err == nil && item == nil || isUnknown(err) {
+		return nil, &missing{sentencef("Resource with %s \"%s\" doesn't exist.", kind, name)}
+	}
+	return item, err
+}
+
+// isUnknown says whether the server could make nothing of a name.
+func isUnknown(err error) bool {
+	var e *client.Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest
+}
+
+// missing is the error that an object is not there.
+type missing struct{ error }
+
+// several asks for objects by name. What is not found is told; it is an
+// error when only one was asked for.
+func (c *call) several(kind, path string, names []string, q client.Query) ([]value.Value, error) {
+	var found []value.Value
+	for _, name := range names {
+		item, err := c.fetch(path, name, q)
+		if err != nil && !isUnknown(err) {
+			return nil, err
+		}
+		if item != nil {
+			found = append(found, item)
+			continue
+		}
+		c.printf("%s \"%s\" is not found.\n\n", kind, name)
+		if len(names) == 1 {
+			return nil, sentencef("Resource %s not found.", name)
+		}
+	}
+	return found, nil
+}
+
 func (r *resource) runGet(c *call) error {
-	for _, name := range c.args.List(r.pk) {
-		item, err := r.fetch(c, name)
-		if err != nil {
-			return err
-		}
-		if item == nil {
-			c.printf("%s %q is not found.\n\n", r.name, name)
-			return sentencef("Resource %s not found.", name)
-		}
-		if err := c.showOne(item, c.attributes(r.getAttributes), r.preferred, r.transforms); err != nil {
+	items, err := c.several(r.name, r.path, c.args.List(r.getKey), nil)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if err := c.showOne(item, c.attributes(r.getAttributes), r.preferred, nil); err != nil {
 			return err
 		}
 	}
@@ -226,19 +278,19 @@ const maxMetaFile = 10 << 20
 // readMeta reads a JSON or YAML file of the user's.
 func (c *call) readMeta(name string) (value.Value, error) {
 	info, err := os.Stat(c.path(name))
-	if err != nil {
-		return nil, failed(sentencef("File %q does not exist.", name))
+	if err != nil || info.IsDir() {
+		return nil, sentencef("File \"%s\" does not exist.", name)
 	}
 	ext := filepath.Ext(name)
 	if ext != ".json" && ext != ".yaml" && ext != ".yml" {
-		return nil, failed(sentencef("Unsupported meta type %s, file %s. Allowed: ['.json', '.yaml', '.yml']", ext, name))
+		return nil, sentencef("Unsupported meta type %s, file %s. Allowed: ['.json', '.yaml', '.yml']", ext, name)
 	}
 	if info.Size() > maxMetaFile {
-		return nil, failed(fmt.Errorf("file %s is larger than %d bytes", name, maxMetaFile))
+		return nil, fmt.Errorf("file %s is larger than %d bytes", name, maxMetaFile)
 	}
 	raw, err := os.ReadFile(c.path(name))
 	if err != nil {
-		return nil, failed(err)
+		return nil, err
 	}
 	var v value.Value
 	if ext == ".json" {
@@ -247,91 +299,96 @@ func (c *call) readMeta(name string) (value.Value, error) {
 		v, err = pyyaml.Load(raw, pyyaml.Limits{})
 	}
 	if err != nil {
-		return nil, failed(fmt.Errorf("%s: %w", name, err))
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return v, nil
 }
 
-// created is the order of attributes behind id, name, pack, description in the
-// answer of a create or update.
-var createdOrder = []string{"id", "name", "pack", "description"}
+// changedOrder is the order of the first attributes in the answer of a change.
+var changedOrder = []string{"id", "name", "pack", "description"}
+
+func (c *call) showChanged(item value.Value) error {
+	return c.showOne(item, []string{"all"}, changedOrder, nil)
+}
 
 func (r *resource) runCreate(c *call) error {
 	body, err := c.readMeta(c.args.Text("file", ""))
 	if err != nil {
-		return err
+		return failed(err)
 	}
 	answer, err := c.api.Call(c.ctx, http.MethodPost, r.path, nil, body)
 	if err != nil {
 		return failed(err)
 	}
-	return c.showOne(answer.Body, []string{"all"}, createdOrder, r.transforms)
+	return c.showChanged(answer.Body)
 }
 
 func (r *resource) runUpdate(c *call) error {
-	name := c.args.Text(r.pk, "")
-	item, err := r.fetch(c, name)
+	item, err := r.existing(c)
 	if err != nil {
 		return err
-	}
-	if item == nil {
-		c.printf("%s %q is not found.\n\n", r.name, name)
-		return failed(sentencef("Resource %s not found.", name))
 	}
 	body, err := c.readMeta(c.args.Text("file", ""))
 	if err != nil {
 		return err
 	}
-	if d, ok := body.(*value.Dict); ok {
+	d, ok := body.(*value.Dict)
+	if !ok {
+		return sentencef("%s holds no object.", c.args.Text("file", ""))
+	}
+	switch id := text(d, "id"); id {
+	case "":
 		d.SetStr("id", text(item, "id"))
+	case text(item, "id"):
+	default:
+		return sentencef("The value for the %s id in the JSON/YAML file does not match the ID provided in the command line arguments.", strings.ToLower(r.name))
 	}
-	answer, err := c.api.Call(c.ctx, http.MethodPut, r.path+"/"+text(item, "id"), nil, body)
-	if err != nil {
-		return failed(err)
-	}
-	return c.showOne(answer.Body, []string{"all"}, createdOrder, r.transforms)
-}
-
-func (r *resource) runDelete(c *call) error {
-	name := c.args.Text(r.pk, "")
-	item, err := r.fetch(c, name)
+	answer, err := c.api.Call(c.ctx, http.MethodPut, r.path+"/"+text(item, "id"), nil, d)
 	if err != nil {
 		return err
 	}
-	if item == nil {
-		c.printf("%s %q is not found.\n\n", r.name, name)
-		if r.deleteMissingOK {
+	return c.showChanged(answer.Body)
+}
+
+func (r *resource) runDelete(c *call) error {
+	name := c.args.Text(r.key, "")
+	item, err := r.existing(c)
+	var gone *missing
+	if errors.As(err, &gone) {
+		c.printf("%s \"%s\" is not found.\n\n", r.name, name)
+		if r.word == "action" { // deleting what is not there is no failure
 			return nil
 		}
 		return &exit{2, ""}
+	}
+	if err != nil {
+		return err
 	}
 	var body value.Value
 	if r.word == "action" {
 		body = value.DictOf("remove_files", c.args.Given("remove_files"))
 	}
-	if _, err := c.api.Call(c.ctx, http.MethodDelete, r.path+"/"+text(item, "id"), nil, body); err != nil {
-		return failed(err)
+	if _, err := c.api.Call(c.ctx, http.MethodDelete, r.path+"/"+text(item, "id"), nil, body); err != nil && !client.NotFound(err) {
+		return err
 	}
-	c.printf("Resource with id %q has been successfully deleted.\n", name)
+	c.printf("Resource with id \"%s\" has been successfully deleted.\n", name)
 	return nil
 }
 
 func (r *resource) runEnable(c *call, enabled bool) error {
-	name := c.args.Text(r.pk, "")
-	item, err := r.fetch(c, name)
+	item, err := r.existing(c)
 	if err != nil {
 		return err
 	}
 	d, ok := item.(*value.Dict)
 	if !ok {
-		c.printf("%s %q is not found.\n\n", r.name, name)
-		return failed(sentencef("Resource %s not found.", name))
+		return sentencef("The server's answer is not an object.")
 	}
 	d.SetStr("enabled", enabled)
 	d.Delete("ref")
 	answer, err := c.api.Call(c.ctx, http.MethodPut, r.path+"/"+text(item, "id"), nil, d)
 	if err != nil {
-		return failed(err)
+		return err
 	}
-	return c.showOne(answer.Body, []string{"all"}, createdOrder, r.transforms)
+	return c.showChanged(answer.Body)
 }

@@ -57,7 +57,7 @@ func (c *call) start(async bool) error {
 		return err
 	}
 	if action == nil {
-		return sentencef("Resource with id or reference %q doesn't exist.", ref)
+		return sentencef("Resource with id or reference \"%s\" doesn't exist.", ref)
 	}
 	parameters, err := c.parameters(action, runner, c.args.List("parameters"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *call) actionAndRunner(ref string) (action, runner value.Value, err erro
 	}
 	found := list(answer.Body)
 	if len(found) == 0 {
-		return nil, nil, sentencef("Resource with name %q doesn't exist.", name)
+		return nil, nil, sentencef("Resource with name \"%s\" doesn't exist.", name)
 	}
 	return action, found[0], nil
 }
@@ -131,7 +131,7 @@ func (c *call) parameters(action, runner value.Value, words []string) (*value.Di
 		ReadFile: func(path string) ([]byte, error) {
 			raw, err := os.ReadFile(c.path(path))
 			if os.IsNotExist(err) {
-				return nil, sentencef("File %q doesn't exist", c.path(path))
+				return nil, sentencef("File \"%s\" doesn't exist", c.path(path))
 			}
 			return raw, err
 		},
@@ -191,10 +191,11 @@ const (
 )
 
 func (c *call) wait(execution value.Value) (value.Value, error) {
-	quiet := c.args.Given("json") || c.args.Given("yaml")
+	quiet := c.asData()
 	id := text(execution, "id")
-	look, sinceDot := firstLook, lastLook
-	for has(pending, text(execution, "status")) || text(execution, "status") == "delayed" && c.args.Given("delay") {
+	look, sinceDot, waited := firstLook, lastLook, time.Duration(0)
+	for has(pending, text(execution, "status")) || text(execution, "status") == "delayed" && waited < lastLook { // st2 looks for the first time after so long
+
 		if sinceDot >= lastLook && !quiet {
 			c.printf(".")
 			sinceDot = 0
@@ -205,6 +206,7 @@ func (c *call) wait(execution value.Value) (value.Value, error) {
 		case <-time.After(look):
 		}
 		sinceDot += look
+		waited += look
 		look = min(look*3/2, lastLook)
 		var err error
 		if execution, err = c.execution(id, nil); err != nil {
@@ -242,31 +244,33 @@ func (c *call) showRun(execution value.Value) error {
 
 // showExecution prints an execution in the form the flags ask for.
 func (c *call) showExecution(execution value.Value, attributes []string, elapsed bool) error {
-	asData := c.args.Given("json") || c.args.Given("yaml")
-	t := c.executionTransforms(execution, !asData, elapsed && !asData)
+	asData := c.asData()
+	t := c.executionTransforms(execution, elapsed && !asData)
+	if c.args.Given("show_tasks") && !isWorkflow(execution) {
+		return sentencef("--show-tasks option can only be used with workflow actions")
+	}
+	if c.args.Given("detail") {
+		return c.showOne(execution, attributes, changedOrder, t)
+	}
 	attributes = c.attributes(attributes)
-	if has(attributes, "all") {
-		if asData {
-			return c.showData(output.Pick(execution, nil, t))
+	if c.args.Given("key") {
+		attributes = []string{"result." + c.args.Text("key", "")}
+	}
+	if asData {
+		if err := c.showData(output.Pick(execution, attributes)); err != nil {
+			return err
 		}
-		attributes = nil
-		if d, ok := execution.(*value.Dict); ok {
+	} else {
+		if d, ok := execution.(*value.Dict); ok && has(attributes, "all") {
+			attributes = nil
 			for _, k := range d.Keys() {
 				attributes = append(attributes, value.Str(k))
 			}
 			sort.Strings(attributes)
 		}
-	}
-	switch {
-	case asData:
-		if err := c.showData(output.Pick(execution, attributes, t)); err != nil {
-			return err
-		}
-	case c.args.Given("detail"):
-		c.printf("%s\n", output.Properties(execution, attributes, runAttributes, t))
-	default:
 		text, err := output.Execution(execution, attributes, t, output.ExecutionOptions{
-			Key: c.args.Text("key", ""), HasKey: c.args.Given("key"), WithSchema: c.args.Given("with_schema")})
+			Key: c.args.Text("key", ""), HasKey: c.args.Given("key"), WithSchema: c.args.Given("with_schema"),
+			HintSchema: c.config["general.silence_schema_output"] == "False", Name: c.blue})
 		if err != nil {
 			return err
 		}
@@ -291,17 +295,11 @@ func (c *call) showTasks(execution value.Value) error {
 	}
 	rows := make([]value.Value, len(children))
 	for i, row := range taskRows(children, text(execution, "id")) {
-		t := c.executionTransforms(children[i], !c.args.Given("json") && !c.args.Given("yaml"), true)
-		row.SetStr("status", t["status"](text(children[i], "status")))
-		row.SetStr("start_timestamp", t["start_timestamp"](text(children[i], "start_timestamp")))
+		row.SetStr("status", c.withElapsed(children[i], text(children[i], "status")))
+		row.SetStr("start_timestamp", text(children[i], "start_timestamp"))
 		rows[i] = row
 	}
-	columns := []string{"id", "status", "task", "action", "start_timestamp"}
-	if c.args.Given("json") || c.args.Given("yaml") {
-		return c.showData(value.NewList(rows...))
-	}
-	c.printf("%s\n", output.List(rows, columns, c.widths(), c.width(), nil))
-	return nil
+	return c.showTable(rows, []string{"id", "status", "task", "action", "start_timestamp"}, c.executionTransforms(nil, false))
 }
 
 // taskRows names tasks and indents their ids by their depth below the root.
@@ -332,141 +330,6 @@ func taskRows(children []value.Value, root string) []*value.Dict {
 	return rows
 }
 
-// actionHelp is `run pack.action -h`: the action's parameters.
-func (c *call) actionHelp(ref string) error {
-	action, runner, err := c.actionAndRunner(ref)
-	if err != nil {
-		return err
-	}
-	if action == nil {
-		c.printf("Action %q is not found. Use \"%s action list\" to see the list of available actions.\n", ref, c.Name)
-		return nil
-	}
-	s, err := spec(action, runner)
-	if err != nil {
-		return err
-	}
-	c.printf("\n%s\n\n", text(action, "description"))
-	var required, optional []actions.Parameter
-	for _, p := range s.Parameters {
-		switch {
-		case p.Immutable:
-		case p.Required && !p.HasDefault:
-			required = append(required, p)
-		default:
-			optional = append(optional, p)
-		}
-	}
-	for _, group := range []struct {
-		title string
-		all   []actions.Parameter
-	}{{"Required Parameters:", required}, {"Optional Parameters:", optional}} {
-		if len(group.all) == 0 {
-			continue
-		}
-		sort.SliceStable(group.all, func(i, j int) bool {
-			a, b := group.all[i], group.all[j]
-			if a.Position != b.Position {
-				return uint(a.Position) < uint(b.Position) // -1, no position, sorts last
-			}
-			return a.Name < b.Name
-		})
-		c.printf("%s\n", group.title)
-		for _, p := range group.all {
-			c.describeParameter(p)
-		}
-		c.printf("\n")
-	}
-	return nil
-}
-
-func (c *call) describeParameter(p actions.Parameter) {
-	c.printf("    %s\n", p.Name)
-	if about := text(p.Schema, "description"); about != "" {
-		for _, line := range strings.Split(strings.TrimSpace(about), "\n") {
-			c.printf("        %s\n", line)
-		}
-	}
-	if p.Type != "" {
-		c.printf("        Type: %s\n", p.Type)
-	}
-	if enum, found := p.Schema.GetStr("enum"); found {
-		words := make([]string, 0, 8)
-		for _, e := range list(enum) {
-			words = append(words, value.Str(e))
-		}
-		c.printf("        Enum: %s\n", strings.Join(words, ", "))
-	}
-	if p.HasDefault {
-		c.printf("        Default: %s\n", value.Str(p.Default))
-	}
-}
-
-// executionTransforms are how an execution's attributes are shown: times in
-// the user's zone, how long it took, secrets hidden.
-func (c *call) executionTransforms(execution value.Value, human, elapsed bool) output.Transforms {
-	t := output.Transforms{
-		"parameters": maskParameters,
-		"status": func(v value.Value) value.Value {
-			if !elapsed {
-				return v
-			}
-			return c.withElapsed(execution, value.Str(v))
-		},
-	}
-	for _, name := range []string{"start_timestamp", "end_timestamp"} {
-		t[name] = func(v value.Value) value.Value {
-			at, err := petrel.ParseTime(value.Str(v))
-			if err != nil || !human {
-				return v
-			}
-			return at.In(c.zone()).Format("Mon, 02 Jan 2006 15:04:05 MST")
-		}
-	}
-	return t
-}
-
-// zone is the time zone times are shown in.
-func (p *Program) zone() *time.Location {
-	zone, err := time.LoadLocation(p.config["cli.timezone"])
-	if err != nil {
-		return time.UTC
-	}
-	return zone
-}
-
-// withElapsed adds to a running or finished status how long it took so far.
-func (c *call) withElapsed(execution value.Value, status string) string {
-	started, err := petrel.ParseTime(text(execution, "start_timestamp"))
-	if err != nil {
-		return status
-	}
-	ended, err := petrel.ParseTime(text(execution, "end_timestamp"))
-	if err != nil {
-		if status != string(petrel.StatusRunning) {
-			return status
-		}
-		ended = c.Now()
-	}
-	return fmt.Sprintf("%s (%ds elapsed)", status, int(ended.Sub(started).Seconds()))
-}
-
-// maskParameters hides what old servers do not.
-func maskParameters(v value.Value) value.Value {
-	d, ok := v.(*value.Dict)
-	if !ok {
-		return v
-	}
-	out := value.NewDict()
-	for k, item := range d.All() {
-		if name := value.Str(k); name == "password" || name == "private_key" {
-			item = actions.Masked
-		}
-		out.Set(k, item)
-	}
-	return out
-}
-
 // postAndTail opens the stream first, so that no output is missed, then
 // requests the execution.
 func (c *call) postAndTail(path string, body value.Value) error {
@@ -495,7 +358,7 @@ func (c *call) postAndTail(path string, body value.Value) error {
 		return err
 	}
 	id := text(answer.Body, "id")
-	c.printf("Tailing execution %q\n", id)
+	c.printf("Tailing execution \"%s\"\n", id)
 	if err := c.follow(id, events, ended, "", false); err != nil {
 		return err
 	}

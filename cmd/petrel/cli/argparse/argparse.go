@@ -4,9 +4,12 @@
 package argparse
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"petrel/expr/value"
 )
 
 // Arity says how many values an argument takes.
@@ -25,11 +28,13 @@ const (
 type Option struct {
 	Names   []string // -a, --attr; the last long one gives the key of its value
 	Metavar string   // default: the key in capitals
-	Arity   Arity    // Flag, One or OneOrMore
+	Arity   Arity    // Flag, One, ZeroOrMore or OneOrMore
 	Int     bool     // values are integers
+	JSON    bool     // values are JSON
 	Choices []string
 	Help    string
 	Hidden  bool   // leave it out of the help text
+	Below   bool   // describe it in a second block of the help text
 	Group   string // options of one group exclude one another
 }
 
@@ -396,11 +401,11 @@ func (p *parser) option(at int, seen map[string]string, fail func(string, ...any
 	if m.value != nil {
 		values = []string{*m.value}
 	} else {
-		for end < len(p.words) && p.pattern[end] == 'A' && (o.Arity == OneOrMore || len(values) == 0) {
+		for end < len(p.words) && p.pattern[end] == 'A' && (o.Arity == OneOrMore || o.Arity == ZeroOrMore || len(values) == 0) {
 			values = append(values, p.words[end])
 			end++
 		}
-		if len(values) == 0 {
+		if len(values) == 0 && o.Arity != ZeroOrMore {
 			if o.Arity == OneOrMore {
 				return 0, fail("argument %s: expected at least one argument", label)
 			}
@@ -410,8 +415,11 @@ func (p *parser) option(at int, seen map[string]string, fail func(string, ...any
 	for _, v := range values {
 		if o.Int {
 			if _, err := strconv.Atoi(strings.TrimSpace(v)); err != nil {
-				return 0, fail("argument %s: invalid int value: '%s'", label, v)
+				return 0, fail("argument %s: invalid int value: %s", label, value.Repr(v))
 			}
+		}
+		if o.JSON && !json.Valid([]byte(v)) {
+			return 0, fail("argument %s: invalid loads value: %s", label, value.Repr(v))
 		}
 		if len(o.Choices) > 0 && !contains(o.Choices, v) {
 			return 0, fail("argument %s: invalid choice: '%s' (choose from %s)", label, v, Quoted(o.Choices))

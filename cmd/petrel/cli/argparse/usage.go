@@ -1,6 +1,10 @@
 package argparse
 
-import "strings"
+import (
+	"strings"
+
+	"petrel/cmd/petrel/cli/textwrap"
+)
 
 // textWidth is the width texts are wrapped to on a terminal of the given width.
 func textWidth(width int) int { return max(width-2, 11) }
@@ -12,6 +16,8 @@ func optionUsage(o Option) string {
 		return name
 	case OneOrMore:
 		return name + " " + o.metavar() + " [" + o.metavar() + " ...]"
+	case ZeroOrMore:
+		return name + " [" + o.metavar() + " ...]"
 	}
 	return name + " " + o.metavar()
 }
@@ -124,76 +130,81 @@ func wrap(parts []string, indent, prefix string, limit int) []string {
 	return lines
 }
 
-// helpColumn is where help texts begin, argparse's max_help_position.
-const helpColumn = 24
+// maxHelpColumn is where help texts begin at the latest, argparse's max_help_position.
+const maxHelpColumn = 24
+
+// helpColumn is where a command's help texts begin: behind its longest argument.
+func helpColumn(spec *Spec) int {
+	longest := 0
+	for _, p := range spec.Positionals {
+		longest = max(longest, len(p.Name))
+	}
+	for _, o := range spec.Options {
+		longest = max(longest, len(invocation(o)))
+	}
+	return min(longest+4, maxHelpColumn)
+}
+
+// invocation is how an option is called, in all its forms.
+func invocation(o Option) string {
+	names := make([]string, len(o.Names))
+	for i, n := range o.Names {
+		names[i] = n
+		if o.Arity != Flag {
+			names[i] = n + strings.TrimPrefix(optionUsage(o), o.Names[0])
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Help is the whole help text: usage, description, arguments.
 func Help(spec *Spec, width int) string {
 	var b strings.Builder
 	b.WriteString(Usage(spec, width) + "\n")
 	if spec.Description != "" {
-		b.WriteString("\n" + strings.Join(fill(spec.Description, textWidth(width)), "\n") + "\n")
+		b.WriteString("\n" + textwrap.Fill(textwrap.Collapsed(spec.Description), textWidth(width), "") + "\n")
 	}
 	if len(spec.Positionals) > 0 {
 		b.WriteString("\npositional arguments:\n")
 		for _, p := range spec.Positionals {
-			entry(&b, p.Name, p.Help, width)
+			entry(&b, p.Name, p.Help, helpColumn(spec), width)
 		}
 	}
 	if len(spec.Options) > 0 {
 		b.WriteString("\noptions:\n")
-		for _, o := range spec.Options {
-			if o.Hidden {
-				continue
-			}
-			names := make([]string, len(o.Names))
-			for i, n := range o.Names {
-				names[i] = n
-				if o.Arity != Flag {
-					names[i] = n + strings.TrimPrefix(optionUsage(o), o.Names[0])
-				}
-			}
-			entry(&b, strings.Join(names, ", "), o.Help, width)
+		optionEntries(&b, spec, false, width)
+		var below strings.Builder
+		if optionEntries(&below, spec, true, width); below.Len() > 0 {
+			b.WriteString("\n" + below.String())
 		}
 	}
 	return b.String()
 }
 
-func entry(b *strings.Builder, name, help string, width int) {
+// optionEntries describes the options of the first or the second block.
+func optionEntries(b *strings.Builder, spec *Spec, below bool, width int) {
+	for _, o := range spec.Options {
+		if o.Hidden || o.Below != below {
+			continue
+		}
+		entry(b, invocation(o), o.Help, helpColumn(spec), width)
+	}
+}
+
+func entry(b *strings.Builder, name, help string, column, width int) {
 	left := "  " + name
-	lines := fill(help, max(textWidth(width)-helpColumn, 11))
+	lines := textwrap.Wrap(textwrap.Collapsed(help), max(textWidth(width)-column, 11), "")
 	if len(lines) == 0 {
 		b.WriteString(left + "\n")
 		return
 	}
-	if len(left) <= helpColumn-2 {
-		b.WriteString(left + strings.Repeat(" ", helpColumn-len(left)) + lines[0] + "\n")
+	if len(left) <= column-2 {
+		b.WriteString(left + strings.Repeat(" ", column-len(left)) + lines[0] + "\n")
 		lines = lines[1:]
 	} else {
 		b.WriteString(left + "\n")
 	}
 	for _, line := range lines {
-		b.WriteString(strings.Repeat(" ", helpColumn) + line + "\n")
+		b.WriteString(strings.Repeat(" ", column) + line + "\n")
 	}
-}
-
-// fill wraps a text at blanks.
-func fill(text string, limit int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) > limit:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
 }

@@ -1,10 +1,12 @@
 package output
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
 	"petrel/expr/value"
+	"petrel/expr/value/pyyaml"
 )
 
 // JSON writes a value as `st2 -j` does: indented by four, keys sorted.
@@ -13,22 +15,30 @@ func JSON(v value.Value) (string, error) {
 	return string(raw), err
 }
 
+// YAML writes a value as `st2 -y` does.
+func YAML(v value.Value) (string, error) {
+	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 4, ASCII: true, Pure: true})
+	return string(text), err
+}
+
 // Pick keeps of an object the named attributes, dotted ones as nested objects;
-// all attributes when none or "all" is named.
-func Pick(item value.Value, attributes []string, t Transforms) value.Value {
+// all attributes when none or "all" is named. What is not there or null is left out.
+func Pick(item value.Value, attributes []string) value.Value {
 	d, ok := item.(*value.Dict)
 	if !ok {
 		return item
 	}
 	out := value.NewDict()
-	if len(attributes) == 0 || contains(attributes, "all") {
+	if len(attributes) == 0 || slices.Contains(attributes, "all") {
 		for k, v := range d.All() {
-			out.Set(k, t.apply(value.Str(k), v))
+			if v != nil {
+				out.Set(k, v)
+			}
 		}
 		return out
 	}
 	for _, name := range attributes {
-		v := nested(item, name)
+		v := strictly(item, name)
 		if v == nil {
 			continue
 		}
@@ -42,9 +52,17 @@ func Pick(item value.Value, attributes []string, t Transforms) value.Value {
 			}
 			at = inner
 		}
-		at.SetStr(parts[len(parts)-1], t.apply(name, v))
+		at.SetStr(parts[len(parts)-1], v)
 	}
 	return out
+}
+
+// strictly follows a dotted name through objects; nil when it leads nowhere.
+func strictly(item value.Value, name string) value.Value {
+	for part := range strings.SplitSeq(name, ".") {
+		item = attribute(item, part)
+	}
+	return item
 }
 
 func sortedKeys(item value.Value) []string {

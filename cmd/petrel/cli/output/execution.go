@@ -16,7 +16,9 @@ const unfolded = 1 << 30
 type ExecutionOptions struct {
 	Key        string // print this part of the result only
 	HasKey     bool
-	WithSchema bool // add the schema that the result suggests
+	WithSchema bool                // add the schema that the result suggests
+	HintSchema bool                // say that there is --with-schema
+	Name       func(string) string // how names are written; nil leaves them
 }
 
 // Execution writes an execution's attributes as `name: value` lines,
@@ -28,114 +30,90 @@ func Execution(item value.Value, attributes []string, t Transforms, o ExecutionO
 		if err != nil {
 			return "", err
 		}
-		return block(part)
+		return escapes.Replace(value.Str(part)), nil
 	}
 	var b strings.Builder
 	for i, name := range attributes {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		v := t.apply(name, nested(item, name))
+		v := strictly(item, name)
 		if s, isText := v.(string); isText {
-			v = structured(clean(s))
+			v = clean(s)
 		}
-		switch x := v.(type) {
-		case *value.Dict, *value.List:
-			text, err := yamlText(x)
-			if err != nil {
-				return "", err
-			}
-			if length(x) > 0 {
-				text = "\n" + text
-			}
-			b.WriteString(name + ": " + clean(strings.ReplaceAll(text, "\n", "\n  ")))
-		default:
-			b.WriteString(name + ": " + value.Str(v))
-		}
-	}
-	if o.WithSchema {
-		box, err := schemaBox(attribute(item, "result"))
+		text, err := block(name, structured(t.apply(name, v)))
 		if err != nil {
 			return "", err
 		}
-		b.WriteString("\n\n" + box)
+		if o.Name != nil {
+			name = o.Name(name)
+		}
+		b.WriteString(name + ": " + text)
 	}
-	return b.String(), nil
-}
-
-func yamlText(v value.Value) (string, error) {
-	text, err := pyyaml.DumpWith(nil, v, pyyaml.DumpOptions{Indent: 2, Width: unfolded, Pure: true})
-	// YAML writes a line break inside a quoted text as an empty line; st2 leaves those out.
-	return strings.ReplaceAll(strings.TrimSuffix(string(text), "\n"), "\n\n", "\n"), err
-}
-
-func length(v value.Value) int {
-	switch x := v.(type) {
-	case *value.Dict:
-		return x.Len()
-	case *value.List:
-		return len(x.Items)
-	}
-	return 0
-}
-
-// structured is what a text that looks like an object or a list says; the text
-// itself when it is neither.
-func structured(s string) value.Value {
-	if len(s) < 2 || !(s[0] == '{' && s[len(s)-1] == '}' || s[0] == '[' && s[len(s)-1] == ']') {
-		return s
-	}
-	v, err := value.ParseLiteral(s)
-	if err != nil {
-		return s
-	}
-	switch v.(type) {
-	case *value.Dict, *value.List:
-		return v
-	}
-	return s
-}
-
-// block is a value by itself: text as it is, collections as YAML.
-func block(v value.Value) (string, error) {
-	switch x := v.(type) {
-	case *value.Dict, *value.List:
-		text, err := yamlText(x)
-		return clean(text), err
-	case string:
-		return clean(x), nil
-	}
-	return value.Str(v), nil
-}
-
-// lookup follows a dotted key into a result; list items are named by number.
-func lookup(v value.Value, key string) (value.Value, error) {
-	for _, part := range strings.Split(key, ".") {
-		switch x := v.(type) {
-		case *value.Dict:
-			v, _ = x.GetStr(part)
-		case *value.List:
-			n, err := value.ParseInt(part, 10)
-			i, ok := value.AsInt(n)
-			if err != nil || !ok || i < 0 || int(i) >= len(x.Items) {
-				return nil, nil
+	if declared := nested(item, "action.output_schema"); declared == nil || isEmpty(declared) {
+		switch {
+		case o.WithSchema:
+			box, err := schemaBox(attribute(item, "result"))
+			if err != nil {
+				return "", err
 			}
-			v = x.Items[i]
-		default:
-			return nil, nil
+			b.WriteString("\n\n" + box)
+		case o.HintSchema:
+			b.WriteString("\n\n** This action does not have an output_schema. Run again with --with-schema to see a suggested schema.")
 		}
 	}
-	return v, nil
+	return escapes.Replace(b.String()), nil
+}
+
+func isEmpty(v value.Value) bool { return orNothing(v) == "" }
+
+// block is a value behind its name: collections as YAML on lines of their own.
+func block(name string, v value.Value) (string, error) {
+	_, isList := v.(*value.List)
+	if _, isDict := v.(*value.Dict); !isDict && !isList {
+		return value.Str(v), nil
+	}
+	raw, err := pyyaml.DumpWith(nil, value.DictOf("v", v), pyyaml.DumpOptions{Indent: 2, Width: unfolded, ASCII: true, Pure: true})
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSuffix(string(raw)[len("v:")+1:], "\n")
+	if isList {
+		text = "  " + strings.ReplaceAll(text, "\n", "\n  ")
+	}
+	// YAML writes a line break inside a quoted text as an empty line; st2 leaves those out.
+	return strings.ReplaceAll("\n"+text, "\n\n", "\n"), nil
+}
+
+// structured is what a text that looks like an object or a list says; the value
+// itself when it is neither.
+func structured(v value.Value) value.Value {
+	s, isText := v.(string)
+	if !isText || len(s) < 2 || !strings.ContainsAny(s[:1], "{[") || !strings.ContainsAny(s[len(s)-1:], "}]") {
+		return v
+	}
+	parsed, err := value.ParseLiteral(s)
+	if err != nil {
+		return v
+	}
+	switch parsed.(type) {
+	case *value.Dict, *value.List:
+		return parsed
+	}
+	return v
 }
 
 // schemaBox frames the output schema that a result suggests.
 func schemaBox(result value.Value) (string, error) {
-	schema, err := yamlText(value.DictOf("output_schema", inferred(result)))
+	d, ok := result.(*value.Dict)
+	if !ok {
+		return "", fmt.Errorf("a schema can be suggested for a result that is an object, not for %s", value.TypeName(result))
+	}
+	schema, err := pyyaml.DumpWith(nil, value.DictOf("output_schema", inferred(d)), pyyaml.DumpOptions{})
 	if err != nil {
 		return "", err
 	}
-	lines := append([]string{"Based on the action output the following inferred schema was built:", ""}, strings.Split(schema, "\n")...)
-	lines = append(lines, "")
+	lines := strings.Split("Based on the action output the following inferred schema was built:\n\n"+string(schema), "\n")
 	width := 0
 	for _, l := range lines {
 		width = max(width, utf8.RuneCountInString(l))
@@ -149,38 +127,27 @@ func schemaBox(result value.Value) (string, error) {
 	return b.String() + rule, nil
 }
 
-// inferred describes a value: objects by their properties, lists by their
-// first item. st2: st2client/st2client/utils/schema.py
-func inferred(v value.Value) value.Value {
+// inferred describes an object's members. st2: st2client/st2client/utils/schema.py
+func inferred(d *value.Dict) *value.Dict {
 	out := value.NewDict()
-	d, ok := v.(*value.Dict)
-	if !ok {
-		return out
-	}
-	for k, item := range d.All() {
-		out.Set(k, describe(item))
+	for k, v := range d.All() {
+		kind := "integer"
+		switch x := v.(type) {
+		case nil:
+			kind = "null"
+		case bool:
+			kind = "boolean"
+		case float64:
+			kind = "number"
+		case string:
+			kind = "string"
+		case *value.List:
+			kind = "array"
+		case *value.Dict:
+			out.Set(k, value.DictOf("type", "object", "parameters", inferred(x)))
+			continue
+		}
+		out.Set(k, value.DictOf("type", kind))
 	}
 	return out
-}
-
-func describe(v value.Value) *value.Dict {
-	switch x := v.(type) {
-	case nil:
-		return value.DictOf("type", "null")
-	case bool:
-		return value.DictOf("type", "boolean")
-	case float64:
-		return value.DictOf("type", "number")
-	case string:
-		return value.DictOf("type", "string")
-	case *value.List:
-		d := value.DictOf("type", "array")
-		if len(x.Items) > 0 {
-			d.SetStr("items", describe(x.Items[0]))
-		}
-		return d
-	case *value.Dict:
-		return value.DictOf("type", "object", "properties", inferred(x))
-	}
-	return value.DictOf("type", "integer")
 }

@@ -3,9 +3,12 @@
 package output
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"petrel/cmd/petrel/cli/textwrap"
 	"petrel/expr/value"
 )
 
@@ -32,24 +35,38 @@ func (t Transforms) apply(name string, v value.Value) value.Value {
 	return v
 }
 
-// grid draws rows under headers; no column is wider than its width.
+// colours are escape sequences, which take no room.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// lineWidth is the room a line takes on a terminal. It is -1 for a line with a
+// control character, as for the table writer of st2: such a line is never wrapped.
+func lineWidth(line string) int {
+	total := 0
+	for _, r := range colours.ReplaceAllString(line, "") {
+		switch {
+		case r == 0:
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			return -1
+		default:
+			total += runeWidth(r)
+		}
+	}
+	return total
+}
+
+// grid draws rows under headers; no column is wider than its width, unless its header is.
 func grid(headers []string, widths []int, rows [][]string) string {
-	cells := make([][][]string, len(rows))
 	actual := make([]int, len(headers))
 	for i, h := range headers {
-		actual[i] = min(max(utf8.RuneCountInString(h), 0), max(widths[i], utf8.RuneCountInString(h)))
+		actual[i] = lineWidth(h)
 	}
-	for r, row := range rows {
-		cells[r] = make([][]string, len(row))
+	for _, row := range rows {
 		for c, text := range row {
-			for _, line := range strings.Split(text, "\n") {
-				actual[c] = max(actual[c], min(utf8.RuneCountInString(line), widths[c]))
-				if utf8.RuneCountInString(line) > widths[c] {
-					cells[r][c] = append(cells[r][c], wrapText(line, widths[c])...)
-				} else {
-					cells[r][c] = append(cells[r][c], line)
-				}
+			widest := -1
+			for line := range strings.SplitSeq(text, "\n") {
+				widest = max(widest, lineWidth(line))
 			}
+			actual[c] = max(actual[c], min(widest, widths[c]))
 		}
 	}
 	var b strings.Builder
@@ -61,23 +78,32 @@ func grid(headers []string, widths []int, rows [][]string) string {
 	}
 	line := func(texts []string) {
 		for i, text := range texts {
-			b.WriteString("| " + text + strings.Repeat(" ", max(actual[i]-utf8.RuneCountInString(text), 0)) + " ")
+			b.WriteString("| " + text + strings.Repeat(" ", max(actual[i]-lineWidth(text), 0)) + " ")
 		}
 		b.WriteString("|\n")
 	}
 	rule()
-	line(headers)
-	rule()
-	for _, row := range cells {
+	if len(headers) > 0 {
+		line(headers)
+		rule()
+	}
+	for _, row := range rows {
+		cells := make([][]string, len(row))
 		height := 1
-		for _, c := range row {
-			height = max(height, len(c))
+		for c, text := range row {
+			for one := range strings.SplitSeq(text, "\n") {
+				if lineWidth(one) > actual[c] {
+					one = textwrap.Fill(one, actual[c], "")
+				}
+				cells[c] = append(cells[c], strings.Split(one, "\n")...)
+			}
+			height = max(height, len(cells[c]))
 		}
 		for h := range height {
 			texts := make([]string, len(row))
 			for c := range row {
-				if h < len(row[c]) {
-					texts[c] = row[c][h]
+				if h < len(cells[c]) {
+					texts[c] = cells[c][h]
 				}
 			}
 			line(texts)
@@ -87,98 +113,27 @@ func grid(headers []string, widths []int, rows [][]string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// wrapText breaks a line as Python's textwrap does: at blanks and behind
-// hyphens inside words, and inside words that are longer than the width.
-func wrapText(text string, width int) []string {
-	chunks := chunk(text)
-	var lines []string
-	for len(chunks) > 0 {
-		var line []string
-		length := 0
-		if len(lines) > 0 && strings.TrimSpace(chunks[0]) == "" {
-			chunks = chunks[1:]
-			continue
-		}
-		for len(chunks) > 0 {
-			n := utf8.RuneCountInString(chunks[0])
-			if length+n > width {
-				break
-			}
-			line = append(line, chunks[0])
-			length += n
-			chunks = chunks[1:]
-		}
-		if len(chunks) > 0 && utf8.RuneCountInString(chunks[0]) > width {
-			runes := []rune(chunks[0])
-			room := max(width-length, 0)
-			if width < 1 {
-				room = 1
-			}
-			line = append(line, string(runes[:room]))
-			chunks[0] = string(runes[room:])
-		}
-		for len(line) > 0 && strings.TrimSpace(line[len(line)-1]) == "" {
-			line = line[:len(line)-1]
-		}
-		if len(line) > 0 {
-			lines = append(lines, strings.Join(line, ""))
-		}
-	}
-	return lines
-}
-
-// chunk cuts a text into blanks, words, and the hyphenated parts of words.
-func chunk(text string) []string {
-	var out []string
-	runes := []rune(text)
-	for i := 0; i < len(runes); {
-		j := i
-		if isBlank(runes[i]) {
-			for j < len(runes) && isBlank(runes[j]) {
-				j++
-			}
-			out = append(out, string(runes[i:j]))
-			i = j
-			continue
-		}
-		for j < len(runes) && !isBlank(runes[j]) {
-			j++
-			// A hyphen between letters ends a part.
-			if j < len(runes)-1 && runes[j-1] == '-' && j-2 >= i && isLetter(runes[j-2]) && isLetter(runes[j]) {
-				break
-			}
-		}
-		out = append(out, string(runes[i:j]))
-		i = j
-	}
-	return out
-}
-
-func isBlank(r rune) bool { return r == ' ' || r == '\t' }
-func isLetter(r rune) bool {
-	return r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r > 127
-}
-
 // List draws a table of objects: one row each, one column an attribute. Widths
 // are the user's (one for all, or one per column); without them the columns
 // share the terminal's.
 func List(items []value.Value, attributes []string, widths []int, terminal int, t Transforms) string {
-	if len(attributes) == 0 || contains(attributes, "all") {
+	if len(widths) == 0 && len(attributes) > 0 {
+		widths = columnWidths(items, attributes, terminal)
+	}
+	if len(attributes) == 0 || slices.Contains(attributes, "all") {
 		attributes = nil
 		if len(items) > 0 {
 			attributes = sortedKeys(items[0])
 		}
-	} else if len(widths) == 0 {
-		widths = columnWidths(items, attributes, terminal)
 	}
 	if len(widths) != len(attributes) {
-		width := fallback
+		each := fallback
 		if len(widths) == 1 {
-			width = widths[0]
+			each = widths[0]
 		}
 		widths = make([]int, len(attributes))
 		for i := range widths {
-			widths[i] = width
+			widths[i] = each
 		}
 	}
 	rows := make([][]string, len(items))
@@ -186,9 +141,9 @@ func List(items []value.Value, attributes []string, widths []int, terminal int, 
 		rows[r] = make([]string, len(attributes))
 		for c, name := range attributes {
 			if strings.Contains(name, ".") {
-				rows[r][c] = clean(simple(nested(item, name)))
+				rows[r][c] = shown(orNothing(nested(item, name)))
 			} else {
-				rows[r][c] = clean(simple(t.apply(name, simple(attribute(item, name)))))
+				rows[r][c] = shown(t.apply(name, simple(item, name)))
 			}
 		}
 	}
@@ -208,50 +163,62 @@ func columnWidths(items []value.Value, attributes []string, terminal int) []int 
 	widths := []int{first}
 	subtract := 0
 	for i, name := range attributes[1:] {
-		width := each
+		room := each
 		switch {
 		case name == "status":
-			width = statusColumn
+			room = statusColumn
 			subtract += statusColumn - each
 		case i == len(attributes)-2 && subtract != 0:
-			if width = each - subtract; width <= minColumn {
-				width = minColumn
-			}
+			room = max(each-subtract, minColumn)
 		}
-		widths = append(widths, max(width, 1))
+		widths = append(widths, room)
 	}
 	return widths
 }
 
 // Properties draws one object as a list of its attributes: those of the
-// preferred order first, the others by name. Attributes that were asked for
-// stand as asked.
+// preferred order first, then the others as asked, or by name when all are shown.
 func Properties(item value.Value, attributes, preferred []string, t Transforms) string {
-	if len(attributes) == 0 || contains(attributes, "all") {
-		keys := sortedKeys(item)
-		attributes = nil
-		for _, p := range preferred {
-			if contains(keys, p) {
-				attributes = append(attributes, p)
-			}
-		}
-		for _, k := range keys {
-			if !contains(attributes, k) {
-				attributes = append(attributes, k)
-			}
+	if len(attributes) == 0 || slices.Contains(attributes, "all") {
+		attributes = sortedKeys(item)
+	}
+	var ordered []string
+	for _, p := range preferred {
+		if slices.Contains(attributes, p) {
+			ordered = append(ordered, p)
 		}
 	}
-	rows := make([][]string, 0, len(attributes))
-	for _, name := range attributes {
-		v := t.apply(name, nested(item, name))
-		rows = append(rows, []string{name, clean(property(v))})
+	for i, a := range attributes {
+		if !slices.Contains(preferred, a) || slices.Contains(attributes[:i], a) {
+			ordered = append(ordered, a)
+		}
+	}
+	rows := make([][]string, 0, len(ordered))
+	for _, name := range ordered {
+		v := t.apply(name, orNothing(nested(item, name)))
+		rows = append(rows, []string{name, shown(property(v))})
 	}
 	return grid([]string{"Property", "Value"}, []int{propertyWidth, valueWidth}, rows)
 }
 
-// property is a value in a property list: collections as JSON, empty ones as nothing.
+// property is a value in a property list: collections as JSON.
 func property(v value.Value) value.Value {
+	switch v.(type) {
+	case *value.Dict, *value.List:
+		text, err := value.ToJSON(v, value.JSONStyle{Pretty: true, Indent: "    ", ItemSep: ",", KeySep: ": ", ASCII: true})
+		if err != nil {
+			return value.Str(v)
+		}
+		return string(text)
+	}
+	return v
+}
+
+// orNothing is a value with nothing for none and for an empty collection.
+func orNothing(v value.Value) value.Value {
 	switch x := v.(type) {
+	case nil:
+		return ""
 	case *value.Dict:
 		if x.Len() == 0 {
 			return ""
@@ -260,16 +227,8 @@ func property(v value.Value) value.Value {
 		if len(x.Items) == 0 {
 			return ""
 		}
-	case nil:
-		return ""
-	default:
-		return v
 	}
-	text, err := value.ToJSON(v, value.JSONStyle{Pretty: true, Indent: "    ", ItemSep: ",", KeySep: ": ", ASCII: true})
-	if err != nil {
-		return value.Str(v)
-	}
-	return string(text)
+	return v
 }
 
 // attribute is an object's own attribute; nil when it has none.
@@ -282,50 +241,56 @@ func attribute(item value.Value, name string) value.Value {
 	return v
 }
 
-// nested follows a dotted name through objects.
+// nested follows a dotted name through objects as far as they go; a text on the
+// way is the answer.
 func nested(item value.Value, name string) value.Value {
-	if v := attribute(item, name); v != nil {
-		return v
-	}
 	v := item
-	for _, part := range strings.Split(name, ".") {
+	for part := range strings.SplitSeq(name, ".") {
+		if _, isText := v.(string); isText {
+			return v
+		}
 		v = attribute(v, part)
 	}
 	return v
 }
 
-// simple is a value in a cell: a list of words as words with commas, nothing as nothing.
-func simple(v value.Value) value.Value {
-	switch x := v.(type) {
-	case nil:
+// simple is an attribute in a cell: a list of words as words with commas; what
+// is not there is empty, what is there and null is None.
+func simple(item value.Value, name string) value.Value {
+	d, ok := item.(*value.Dict)
+	if !ok {
 		return ""
-	case *value.List:
-		words := make([]string, len(x.Items))
-		for i, item := range x.Items {
-			s, isText := item.(string)
-			if !isText {
-				return v
-			}
-			words[i] = s
-		}
-		return strings.Join(words, ", ")
 	}
-	return v
+	v, found := d.GetStr(name)
+	if !found {
+		return ""
+	}
+	l, isList := v.(*value.List)
+	if !isList {
+		return v
+	}
+	words := make([]string, len(l.Items))
+	for i, item := range l.Items {
+		s, isText := item.(string)
+		if !isText {
+			return v
+		}
+		words[i] = s
+	}
+	return strings.Join(words, ", ")
 }
 
-// clean is the text of a value without what would break a table: escapes that
-// older servers doubled, and carriage returns.
-func clean(v value.Value) string {
-	text := value.Str(v)
-	text = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\"`, `"`).Replace(text)
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\r", ""), "\t", "        ")
+// shown is the text of a value. Texts are shown without carriage returns and with
+// the escapes resolved that older servers doubled.
+func shown(v value.Value) string {
+	if s, isText := v.(string); isText {
+		return clean(s)
+	}
+	return value.Str(v)
 }
 
-func contains(list []string, item string) bool {
-	for _, l := range list {
-		if l == item {
-			return true
-		}
-	}
-	return false
+var escapes = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\"`, `"`)
+
+func clean(s string) string {
+	return strings.ReplaceAll(escapes.Replace(s), "\r", "")
 }

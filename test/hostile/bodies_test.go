@@ -78,6 +78,9 @@ func TestHostile_Bodies(t *testing.T) {
 				paths = append(paths, "/api/v1/actions", "/api/v1/actionalias", "/api/v1/actionalias/match", "/api/v1/aliasexecution",
 					"/api/v1/aliasexecution/match_and_execute", "/api/v1/apikeys", "/api/v1/packs/register", "/auth/v1/tokens", "/api/v1/chat/messages")
 			}
+			if len(c.body) > 1<<20 {
+				paths = paths[:2] // they all read bodies in the same way
+			}
 			before := counts(t, h)
 			for i, path := range paths {
 				var got answer

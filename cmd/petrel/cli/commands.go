@@ -142,8 +142,11 @@ func buildCommands() []*command {
 	var all []*command
 	add := func(c ...*command) { all = append(all, c...) }
 	add(&command{words: []string{"run"}, spec: runSpec(), run: runAction})
-	add(resourceCommands(&actionResource)...)
-	add(actionCloneCommand())
+	for _, c := range resourceCommands(&actionResource) {
+		if add(c); c.words[1] == "delete" {
+			add(actionCloneCommand())
+		}
+	}
 	add(&command{words: []string{"action", "execute"}, spec: runSpec(), run: executeAction})
 	add(resourceCommands(&aliasResource)...)
 	add(aliasCommands()...)

@@ -90,6 +90,11 @@ func TestMain(m *testing.M) {
 		p.Name = "st2"
 		os.Exit(p.Run(context.Background(), os.Args[1:]))
 	}
+	if os.Getenv("PETREL_TEST_AS_PETREL") == "1" || len(os.Args) == 2 && os.Args[1] == "guard" { // bash's completion, or the guard of a server's processes
+		p := New()
+		p.Name = "petrel"
+		os.Exit(p.Run(context.Background(), os.Args[1:]))
+	}
 	os.Exit(m.Run())
 }
 

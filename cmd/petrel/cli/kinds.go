@@ -32,6 +32,7 @@ var runnerResource = resource{
 	list:      []string{"id", "name", "description"},
 	preferred: []string{"id", "name", "description"},
 	verbs:     []string{"list", "get", "enable", "disable"},
+	include:   true,
 }
 
 var packResource = resource{
@@ -40,6 +41,7 @@ var packResource = resource{
 	preferred:     []string{"name", "version", "author", "email", "keywords", "description"},
 	getAttributes: []string{"name", "version", "author", "email", "keywords", "description"},
 	verbs:         []string{"list", "get"},
+	include:       true,
 }
 
 var apiKeyResource = resource{

@@ -192,6 +192,9 @@ func (r *resource) fetch(c *call, name string) (value.Value, error) {
 }
 
 func (c *call) fetch(path, name string, q client.Query) (value.Value, error) {
+	if name == "" {
+		return nil, nil
+	}
 	answer, err := c.api.Call(c.ctx, http.MethodGet, path+"/"+url.PathEscape(name), q, nil)
 	if client.NotFound(err) {
 		return nil, nil

@@ -129,6 +129,9 @@ func (c *call) parameters(action, runner value.Value, words []string) (*value.Di
 	params, err := actions.ParseArguments(words, s, actions.ArgumentOptions{
 		AutoDict: c.args.Given("auto_dict"),
 		ReadFile: func(path string) ([]byte, error) {
+			if info, err := os.Stat(c.path(path)); err == nil && !info.Mode().IsRegular() {
+				return nil, sentencef("\"%s\" is not a file", c.path(path))
+			}
 			raw, err := os.ReadFile(c.path(path))
 			if os.IsNotExist(err) {
 				return nil, sentencef("File \"%s\" doesn't exist", c.path(path))

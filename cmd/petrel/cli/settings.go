@@ -189,16 +189,41 @@ func (p *Program) writeToken(user, token string, expires time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(p.home(), ".st2"), 0o770|fs.ModeSetgid); err != nil {
+	if err := makePrivate(filepath.Join(p.home(), ".st2")); err != nil {
 		return err
 	}
 	return writePrivate(p.tokenPath(user), raw)
 }
 
-// writePrivate replaces a file that holds a secret; a crash leaves the old or the new one.
+// The rights of st2's files, whatever the umask says.
+const (
+	privateFolder = 0o770 | fs.ModeSetgid
+	privateFile   = fs.FileMode(0o660)
+)
+
+// makePrivate makes the folder of the client's files unless it is there.
+func makePrivate(folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o770); err != nil {
+		return err
+	}
+	return os.Chmod(folder, privateFolder)
+}
+
+// writePrivate replaces a file that holds a secret; a crash leaves the old or
+// the new one. A file that is there keeps its rights.
 func writePrivate(path string, raw []byte) error {
+	mode := privateFile
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
 	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, raw, 0o660); err != nil {
+	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
+		return err
+	}
+	if err := os.Chmod(tmp, mode); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
@@ -218,7 +243,7 @@ func (p *Program) writeCredentials(user, password string) error {
 	} else {
 		section.DeleteKey("password")
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o770|fs.ModeSetgid); err != nil {
+	if err := makePrivate(filepath.Dir(path)); err != nil {
 		return err
 	}
 	var text strings.Builder
@@ -259,7 +284,8 @@ func (p *Program) login(c *call, cfg *client.Config) error {
 	}
 	token, err := api.CreateToken(c.ctx, user, password, 0)
 	if err != nil {
-		return sentencef("Failed to log in as %s: %w", user, err)
+		p.printf("Failed to authenticate with credentials provided in the config.\n")
+		return err
 	}
 	text, expires, err := tokenOf(token)
 	if err != nil {

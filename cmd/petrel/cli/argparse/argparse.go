@@ -6,6 +6,7 @@ package argparse
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -292,9 +293,12 @@ func (p *parser) positionals(at int) int {
 	}
 	words := p.words[at : at+count]
 	plain := make([]string, 0, len(words))
+	dash := -1 // how many words stand before the double dash
 	for i, w := range words {
 		if p.pattern[at+i] != '-' {
 			plain = append(plain, w)
+		} else {
+			dash = len(plain)
 		}
 	}
 	for take := len(p.rest); take > 0; take-- {
@@ -305,7 +309,12 @@ func (p *parser) positionals(at int) int {
 		used := 0
 		for i, pos := range p.rest[:take] {
 			if split[i] > 0 {
-				p.result.values[pos.Name] = plain[used : used+split[i]]
+				values := plain[used : used+split[i]]
+				// Each positional loses its first double dash; that of the line counts.
+				if hasDash := dash > used && dash <= used+split[i] || dash == 0 && used == 0; !hasDash && (pos.Arity == ZeroOrMore || pos.Arity == OneOrMore) {
+					values = without(values, "--")
+				}
+				p.result.values[pos.Name] = values
 				p.result.given[pos.Name] = true
 			}
 			used += split[i]
@@ -358,6 +367,14 @@ func divide(list []Positional, n int) ([]int, bool) {
 		}
 	}
 	return split, true
+}
+
+// without is a list without the first of an item.
+func without(list []string, item string) []string {
+	if i := slices.Index(list, item); i >= 0 {
+		return slices.Concat(list[:i], list[i+1:])
+	}
+	return list
 }
 
 func (p *parser) option(at int, seen map[string]string, fail func(string, ...any) error) (int, error) {

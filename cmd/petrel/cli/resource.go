@@ -28,7 +28,6 @@ type resource struct {
 	preferred []string // the first attributes of a property list
 	getKey    string   // what `get` calls its positional: ref-or-id
 	key       string   // what the commands that change something call it
-	keyHelp   string   // its help text; empty is made of its name
 	filters   []filter
 	verbs     []string // of list, get, create, update, delete, clone, enable, disable
 	// include sends include_attributes with list calls.

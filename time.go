@@ -1,7 +1,6 @@
 package petrel
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -41,24 +40,3 @@ func ParseTime(text string) (time.Time, error) {
 // Micros rounds a time down to the microsecond and to UTC, the precision at
 // which times are stored, so that a value read back equals the one written.
 func Micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
-
-// Timestamp is a time that reads and writes itself in JSON as FormatTime does.
-type Timestamp struct{ time.Time }
-
-// MarshalJSON writes the time with six fractional digits.
-func (t Timestamp) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + FormatTime(t.Time) + `"`), nil
-}
-
-// UnmarshalJSON reads what ParseTime reads.
-func (t *Timestamp) UnmarshalJSON(raw []byte) error {
-	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
-		return fmt.Errorf("%s is not a time", raw)
-	}
-	parsed, err := ParseTime(string(raw[1 : len(raw)-1]))
-	if err != nil {
-		return err
-	}
-	t.Time = parsed
-	return nil
-}

@@ -245,15 +245,6 @@ func (f *Format) ExtractAll(text string) ([]*value.Dict, error) {
 	return f.extractAll(&l)
 }
 
-// Extract is CompileFormat and Format.Extract in one.
-func Extract(format, text string) (*value.Dict, error) {
-	f, err := CompileFormat(format)
-	if err != nil {
-		return nil, err
-	}
-	return f.Extract(text)
-}
-
 // errNoValue is the original's refusal of a line and a format that agree in
 // having nothing to say.
 var errNoValue = petrel.Errorf(petrel.Invalid, "No value supplied and no default value found.")

@@ -224,15 +224,6 @@ func (a *App) FirstStart() (user, password string) { return a.firstUser, a.first
 // Failed tells of a part that stopped by itself; the process should end then.
 func (a *App) Failed() <-chan error { return a.failed }
 
-// Engine, Store, Packs and Auth give tests and tools the parts of a running process.
-func (a *App) Engine() *engine.Engine { return a.engine }
-
-// Store is the process's store.
-func (a *App) Store() storage.Store { return a.store }
-
-// Auth is the process's authentication.
-func (a *App) Auth() *auth.Service { return a.auth }
-
 // leaveLogin writes the login for the command line of the folder's owner. Its key is
 // made once; a later start keeps it.
 func (a *App) leaveLogin(ctx context.Context) error {

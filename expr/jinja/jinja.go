@@ -56,12 +56,6 @@ func (m MapVars) Lookup(name string) (value.Value, bool) {
 	return v, ok
 }
 
-// LookupFunc are variables behind a function.
-type LookupFunc func(name string) (value.Value, bool)
-
-// Lookup implements Vars.
-func (f LookupFunc) Lookup(name string) (value.Value, bool) { return f(name) }
-
 // SyntaxError is a template that cannot be compiled.
 type SyntaxError struct {
 	// Class is TemplateSyntaxError or TemplateAssertionError.

@@ -574,18 +574,6 @@ func (r *Regexp) Split(s string, maxSplit int) ([]value.Value, error) {
 	return append(out, s[last:]), nil
 }
 
-// Escape is re.escape.
-func Escape(s string) string {
-	var sb strings.Builder
-	for i := 0; i < len(s); i++ {
-		if strings.IndexByte("()[]{}?*+-|^$\\.&~# \t\n\r\v\f", s[i]) >= 0 {
-			sb.WriteByte('\\')
-		}
-		sb.WriteByte(s[i])
-	}
-	return sb.String()
-}
-
 // Cache keeps the compiled patterns that were used last. It is safe for
 // concurrent use.
 type Cache struct {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"sort"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -859,14 +858,4 @@ var dateTimeMethods = map[string]Method{
 	"timestamp": func(c *Call, self Value) (Value, error) {
 		return float64(self.(DateTime).UnixMicro()) / 1e6, noArgs(c, "timestamp")
 	},
-}
-
-// SortedKeys are the keys of a dict, sorted as text; for messages and dumps.
-func SortedKeys(d *Dict) []string {
-	keys := make([]string, 0, d.Len())
-	for k := range d.All() {
-		keys = append(keys, KeyText(k))
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -91,7 +91,7 @@ func TestHostile_H27_DataIsNotATemplate(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		`!st2 run core.echo message="{{ 7919*7919 }}"`: "{{ 7919*7919 }}",
-		`!st2 run core.local -- echo '{% raw'`:   "{% raw",
+		`!st2 run core.local -- echo '{% raw'`:         "{% raw",
 	} {
 		r := h.say(t, line)
 		if !strings.Contains(r.Text, want) || strings.Contains(r.Text, "62710561") {

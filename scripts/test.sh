@@ -9,6 +9,22 @@ export CGO_ENABLED=${CGO_ENABLED:-0}
 mode=${1:-test}
 shift || true
 
+# need PROGRAM PACKAGE: what tests run besides Go. Debian's package is installed
+# when the program is missing and this machine can install it.
+need() {
+  command -v "$1" >/dev/null 2>&1 && return
+  if command -v apt-get >/dev/null 2>&1; then
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo='sudo -n'
+    { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq "$2"; } >/dev/null 2>&1 && return
+  fi
+  echo "scripts/test.sh: $1 is missing; install it (Debian: apt-get install $2)" >&2
+  exit 1
+}
+need python3 python3
+need git git
+if [ "$mode" = race ]; then need cc gcc; fi
+
 started=no
 if ! scripts/services.sh status >/dev/null 2>&1; then
   started=yes

@@ -21,7 +21,7 @@ import (
 // help, completion, and the errors about words that are no command.
 func (p *Program) runTree(ctx context.Context, help bool, words []string) int {
 	if p.Name == "st2" {
-		return p.st2Tree(help, words)
+		return p.st2Tree(words)
 	}
 	root := p.cobra(ctx)
 	if help {
@@ -37,24 +37,18 @@ func (p *Program) runTree(ctx context.Context, help bool, words []string) int {
 	return 0
 }
 
+// st2Help prints the help of the whole program.
+func (p *Program) st2Help() int {
+	p.printf("%s", argparse.Help(p.st2Spec(), p.width()))
+	return 0
+}
+
 // st2Tree answers as st2 does to words that are no leaf command.
-func (p *Program) st2Tree(help bool, words []string) int {
-	spec := globalSpec
-	spec.Prog = p.Name
-	switch {
-	case len(words) == 0 || help:
-		text := "Usage: " + p.Name + " [options] <command> <sub command> [options]\n\nFor example:\n\n    " + p.Name + " action list --pack=st2\n    " +
-			p.Name + " run core.local cmd=date\n    " + p.Name + " --debug run core.local cmd=date\n"
-		full := argparse.Help(&spec, p.width())
-		_, rest, _ := strings.Cut(full, "\noptions:\n")
-		fmt.Fprintf(p.Err, "usage: %s\nCLI for StackStorm event-driven automation platform. https://stackstorm.com\n\npositional arguments:\n  {%s}\n", text, strings.Join(branches(), ","))
-		for _, b := range topWords {
-			fmt.Fprintf(p.Err, "    %-20s%s\n", b.word, about(b.word))
-		}
-		fmt.Fprintf(p.Err, "\noptions:\n%s", rest)
-		if help {
-			return 0
-		}
+func (p *Program) st2Tree(words []string) int {
+	if len(words) == 0 {
+		usage := "usage: Usage: " + p.Name + " [options] <command> <sub command> [options]\n\nFor example:\n\n    " + p.Name + " action list --pack=st2\n    " +
+			p.Name + " run core.local cmd=date\n    " + p.Name + " --debug run core.local cmd=date"
+		fmt.Fprint(p.Err, argparse.HelpBelow(usage, p.st2Spec(), p.width()))
 		return 2
 	}
 	all := leaves(words[0])
@@ -63,29 +57,49 @@ func (p *Program) st2Tree(help bool, words []string) int {
 		return 2
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(p.Err, &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: fmt.Sprintf("argument parser: invalid choice: '%s' (choose from %s)", words[0], argparse.Quoted(branches()))})
+		fmt.Fprintln(p.Err, &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: fmt.Sprintf("argument parser: invalid choice: %s (choose from %s)", value.Repr(words[0]), argparse.Quoted(branches()))})
 		return 2
 	}
 	names := make([]string, len(all))
+	commands := make([]argparse.Command, len(all))
 	for i, c := range all {
 		names[i] = c.words[1]
+		commands[i] = argparse.Command{Name: c.words[1], Help: c.spec.Description}
 	}
-	choices := "{" + strings.Join(names, ",") + "}"
-	usage := fmt.Sprintf("usage: %s %s [-h] %s ...", p.Name, words[0], choices)
-	if len(words) == 1 || words[1] == "-h" || words[1] == "--help" {
-		p.printf("%s\n\n%s\n\npositional arguments:\n  %s\n", usage, about(words[0]), choices)
-		for _, c := range all {
-			p.printf("    %-20s%s\n", c.words[1], c.spec.Description)
+	spec := treeSpec(p.Name+" "+words[0], about(words[0]), fmt.Sprintf("List of commands for managing %s.", plural(words[0])),
+		[]argparse.Option{{Names: []string{"-h", "--help"}, Help: "show this help message and exit"}}, commands)
+	for i, w := range words[1:] {
+		switch {
+		case w == "-h" || w == "--help":
+			p.printf("%s", argparse.Help(spec, p.width()))
+			return 0
+		case strings.HasPrefix(w, "-") && w != "-":
+			continue
 		}
-		p.printf("\noptions:\n  -h, --help            show this help message and exit\n")
-		if len(words) == 1 {
+		if _, _, known := find([]string{words[0], w}); known { // flags stand before the sub-command
+			fmt.Fprintln(p.Err, p.unknown(words[1:i+1]))
 			return 2
 		}
-		return 0
+		fmt.Fprintln(p.Err, &argparse.Error{Usage: argparse.Usage(spec, p.width()), Prog: spec.Prog,
+			Text: fmt.Sprintf("argument %s: invalid choice: %s (choose from %s)", spec.Positionals[0].Name, value.Repr(w), argparse.Quoted(names))})
+		return 2
 	}
-	fmt.Fprintln(p.Err, &argparse.Error{Usage: usage, Prog: p.Name + " " + words[0],
-		Text: fmt.Sprintf("argument %s: invalid choice: '%s' (choose from %s)", choices, words[1], argparse.Quoted(names))})
+	if len(words) > 1 {
+		fmt.Fprintln(p.Err, p.unknown(words[1:]))
+		return 2
+	}
+	_ = p.st2Help()
 	return 2
+}
+
+// plural is what the commands of a branch manage.
+func plural(word string) string {
+	for _, r := range []*resource{&actionResource, &aliasResource, &apiKeyResource, &packResource, &runnerResource} {
+		if r.word == word {
+			return strings.ToLower(r.plural)
+		}
+	}
+	return "action " + word + "s"
 }
 
 // cobra is the command tree of `petrel`: help, completion and its own commands.

@@ -116,6 +116,7 @@ func TestOwnCommands_WithoutAServer(t *testing.T) {
 	s.want(0, line("migrate --state "+state), "The tables are up to date.")
 	s.want(0, line("migrate --state "+state), "The tables are up to date.")
 	s.want(1, line("pack list"), "Is the server running?")
+	s.want(2, line("--bogus"), "petrel: error: unrecognized arguments: --bogus")
 	s.want(1, line("nonsense"), `unknown command "nonsense"`)
 	if help := s.want(0, line("--help"), "serve", "chat", "doctor", "completion"); strings.Contains(help, "guard") {
 		t.Error("the guard is no command for people")
@@ -261,6 +262,11 @@ func TestTree_UnknownWordsAndHelp(t *testing.T) {
 	s := newShell(t, map[string]string{"COLUMNS": "100"})
 	s.name = "st2"
 	s.want(2, nil, "Usage: st2 [options] <command> <sub command> [options]")
+	s.want(2, line("--debug"), "st2: error: the following arguments are required: parser")
+	s.want(0, line("-h"), "usage: st2 [-h]", "    rule-enforcement    Models that represent enforcement of rules.")
+	s.want(2, line("runner"), "usage: st2 [-h]")
+	s.want(0, line("runner -h"), "{list,get,enable,disable}\n                        List of commands for managing runners.\n    list                Get the list of runners.\n")
+	s.want(2, line("runner --bogus"), "st2: error: unrecognized arguments: --bogus")
 	s.want(2, line("bogus"), "invalid choice: 'bogus'")
 	s.want(2, line("action bogus"), "invalid choice: 'bogus' (choose from 'list', 'get', 'create', 'update', 'delete', 'clone'")
 	s.want(2, line("action list --bogus"), "st2: error: unrecognized arguments: --bogus")

@@ -119,12 +119,33 @@ func splitGlobals(words []string) (globals, rest []string) {
 	return words, nil
 }
 
+// treeSpec describes words that are followed by commands.
+func treeSpec(prog, description, help string, options []argparse.Option, commands []argparse.Command) *argparse.Spec {
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.Name
+	}
+	return &argparse.Spec{Prog: prog, Description: description, Options: options, Positionals: []argparse.Positional{
+		{Name: "{" + strings.Join(names, ",") + "}", Arity: argparse.One, Help: help, Commands: commands},
+		{Name: "...", Arity: argparse.One, Hidden: true},
+	}}
+}
+
+// st2Spec describes the whole program as st2 does.
+func (p *Program) st2Spec() *argparse.Spec {
+	commands := make([]argparse.Command, len(topWords))
+	for i, b := range topWords {
+		commands[i] = argparse.Command{Name: b.word, Help: about(b.word)}
+	}
+	return treeSpec(p.Name, "CLI for StackStorm event-driven automation platform. https://stackstorm.com", "", globalSpec.Options, commands)
+}
+
 // st2Usage is the usage of the whole program as st2 prints it before an error.
-func (p *Program) st2Usage() string {
-	spec := globalSpec
-	spec.Prog = p.Name
-	spec.Positionals = []argparse.Positional{{Name: "{" + strings.Join(branches(), ",") + "}", Arity: argparse.One}, {Name: "...", Arity: argparse.One}}
-	return argparse.Usage(&spec, p.width())
+func (p *Program) st2Usage() string { return argparse.Usage(p.st2Spec(), p.width()) }
+
+// unknown is the error about words that are no flags of the command.
+func (p *Program) unknown(words []string) error {
+	return &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: "unrecognized arguments: " + strings.Join(words, " ")}
 }
 
 // Run runs a command line and answers the exit code.
@@ -133,14 +154,23 @@ func (p *Program) Run(ctx context.Context, words []string) int {
 	spec := globalSpec
 	spec.Prog = p.Name
 	globals, err := argparse.Parse(&spec, globalWords, p.width())
-	if err == nil && len(globals.Extras) > 0 {
-		err = &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: "unrecognized arguments: " + strings.Join(globals.Extras, " ")}
+	var wrong *argparse.Error
+	switch {
+	case errors.As(err, &wrong):
+		wrong.Usage = p.st2Usage()
+	case p.Name == "st2" && len(words) > 0 && len(rest) == 0 && !globals.Given("help") && !globals.Given("version") && !globals.Given("print_config"):
+		err = &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: "the following arguments are required: parser"}
+	case len(globals.Extras) > 0 && !globals.Given("help"):
+		err = p.unknown(globals.Extras)
 	}
 	if err != nil {
 		fmt.Fprintln(p.Err, err)
 		return 2
 	}
 	p.globals = globals
+	if globals.Given("help") && p.Name == "st2" {
+		return p.st2Help()
+	}
 	switch {
 	case globals.Given("version"):
 		p.version()
@@ -190,7 +220,7 @@ func (p *Program) runCommand(ctx context.Context, cmd *command, words []string) 
 		return 0
 	}
 	if err == nil && len(args.Extras) > 0 {
-		err = &argparse.Error{Usage: p.st2Usage(), Prog: p.Name, Text: "unrecognized arguments: " + strings.Join(args.Extras, " ")}
+		err = p.unknown(args.Extras)
 	}
 	if err != nil {
 		fmt.Fprintln(p.Err, err)

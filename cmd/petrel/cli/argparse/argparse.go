@@ -65,7 +65,14 @@ type Positional struct {
 	Name  string
 	Arity Arity // One, Optional, ZeroOrMore or OneOrMore
 	Help  string
+	// Commands are the words it stands for, described below it.
+	Commands []Command
+	// Hidden leaves it out of the help text.
+	Hidden bool
 }
+
+// Command is a word that begins a command of its own.
+type Command struct{ Name, Help string }
 
 // Spec is what a command takes.
 type Spec struct {

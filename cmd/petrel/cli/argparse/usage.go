@@ -158,16 +158,25 @@ func invocation(o Option) string {
 }
 
 // Help is the whole help text: usage, description, arguments.
-func Help(spec *Spec, width int) string {
+func Help(spec *Spec, width int) string { return HelpBelow(Usage(spec, width), spec, width) }
+
+// HelpBelow is Help with a usage text of one's own.
+func HelpBelow(usage string, spec *Spec, width int) string {
 	var b strings.Builder
-	b.WriteString(Usage(spec, width) + "\n")
+	b.WriteString(usage + "\n")
 	if spec.Description != "" {
 		b.WriteString("\n" + textwrap.Fill(textwrap.Collapsed(spec.Description), textWidth(width), "") + "\n")
 	}
 	if len(spec.Positionals) > 0 {
 		b.WriteString("\npositional arguments:\n")
 		for _, p := range spec.Positionals {
+			if p.Hidden {
+				continue
+			}
 			entry(&b, p.Name, p.Help, helpColumn(spec), width)
+			for _, c := range p.Commands {
+				entry(&b, "  "+c.Name, c.Help, helpColumn(spec), width)
+			}
 		}
 	}
 	if len(spec.Options) > 0 {

@@ -132,7 +132,7 @@ func Default() Config {
 		Log:    Log{Level: "info", Format: "text", MaskSecrets: true},
 		API: API{
 			AllowOrigin: []string{"http://127.0.0.1:3000"}, MaskSecrets: true, MaxPageSize: 100,
-			AuthCookieSecure: true, AuthCookieSameSite: "lax", MaxBody: 5 << 20, RequestTimeout: 60 * time.Second,
+			AuthCookieSecure: true, AuthCookieSameSite: "lax", MaxBody: 10 << 20, RequestTimeout: 60 * time.Second,
 		},
 		Auth: Auth{Enable: true, Mode: "standalone", TokenTTL: 24 * time.Hour, ServiceTokenTTL: 24 * time.Hour},
 		Actions: Actions{

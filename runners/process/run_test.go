@@ -146,7 +146,9 @@ func TestRun_StraysAreGone(t *testing.T) {
 func TestRun_LateOutputOfAChildIsKept(t *testing.T) {
 	h := host(t, runners.Limits{DrainWait: 5 * time.Second})
 	r := mustRun(t, t.Context(), h, sh("(sleep 0.3; echo late) & echo early"))
-	if r.Stdout.Text != "early\nlate\n" || r.Strays != 0 {
+	// The child closes its pipe a moment before it is gone, so whether it counts
+	// as left behind depends on the system; what it wrote is kept in any case.
+	if r.Stdout.Text != "early\nlate\n" {
 		t.Errorf("%+v", r)
 	}
 }

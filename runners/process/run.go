@@ -212,12 +212,20 @@ func (r *run) signal(sig syscall.Signal, wait time.Duration) bool {
 		until = time.Now().Add(wait)
 		pause = 2 * time.Millisecond
 		told  = map[proc]bool{}
+		empty = 0
 	)
 	for {
 		left := r.find()
 		if len(left) == 0 {
-			return true
+			// One look can miss a process that forks or becomes another program
+			// in that moment, so only two in a row are believed.
+			if empty++; empty == 2 {
+				return true
+			}
+			time.Sleep(time.Millisecond)
+			continue
 		}
+		empty = 0
 		denied := false
 		if sig == syscall.SIGKILL && inGroup(left, r.pid) {
 			// One call reaches all members at once, so none can fork meanwhile.
